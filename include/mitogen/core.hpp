@@ -62,13 +62,14 @@
 #include <mitogen/logging/forwarded_log.hpp>
 #include <mitogen/logging/log_forwarder.hpp>
 #include <mitogen/logging/stdout_forwarder.hpp>
+#include <mitogen/loop/activity/loop_watch.hpp>
+#include <mitogen/loop/activity/waits.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker_body.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/event_loop.hpp>
 #include <mitogen/loop/followers.hpp>
 #include <mitogen/loop/leadership.hpp>
-#include <mitogen/loop/loop_watch.hpp>
 #include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/loop/watch_table.hpp>
@@ -101,6 +102,7 @@
 #include <mitogen/method/slurm.hpp>
 #include <mitogen/method/ssh.hpp>
 #include <mitogen/method/tool_error_patterns.hpp>
+#include <mitogen/node/activities_of.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
 #include <mitogen/node/delivery.hpp>
@@ -165,6 +167,7 @@
 #include <mitogen/serve/elastic_threads.hpp>
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
+#include <mitogen/serve/places.hpp>
 #include <mitogen/sync/event.hpp>
 #include <mitogen/sync/wait_group.hpp>
 #include <mitogen/task/task_calls.hpp>

@@ -74,7 +74,7 @@
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/join/joined.hpp>
 #include <mitogen/link/flush_mode.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/timer.hpp>

@@ -1037,6 +1037,9 @@ struct warnings {
     /// one piece of work on a loop, so that nothing else runs there: a function `on::loop`, a task
     /// between two of its waits, a handler, a log sink
     duration_ns blocked_loop = 1'000'000'000;
+    /// calls that wait for the main thread or the pool of a context, which runs the same all that
+    /// time; a long call that nothing waits behind is none
+    duration_ns queued_call = 5'000'000'000;
 
     friend bool operator==(const warnings&, const warnings&) = default;
 };
@@ -6181,15 +6184,15 @@ std::string function_identity() {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/loop/activity.hpp ----
+// ---- mitogen/loop/activity/activity.hpp ----
 // activity.hpp: what a loop is at, for whoever looks whether it goes on.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A kind of work on a loop that is not the library's own, and how it is named: text(of) is called
-/// on another thread, maybe when the work is over, so `of` refers to nothing that ends. One constant
-/// for each kind.
+/// on another thread, maybe when the work is over, so `of` refers to nothing that ends. One
+/// constant for each kind.
 struct loop_work {
     std::string (*text)(std::uintptr_t of);
 };
@@ -6560,6 +6563,8 @@ class outstanding_call;
 
 namespace detail {
 
+class scope_worker;
+
 /// What keeps outstanding calls, and completes each of them once.
 class outstanding_call_keeper {
 public:
@@ -6590,6 +6595,8 @@ protected:
     std::atomic<bool> done_{false};
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
+    std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
+    instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
 
@@ -6606,6 +6613,12 @@ public:
     /// The handle that the answer comes to. Never the same twice.
     handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
     context_id respondent() const noexcept { return respondent_; }
+
+    /// Who waits for it, to be compared and never used; null: nobody, or a thread that works for no
+    /// scope.
+    void set_awaited_by(const detail::scope_worker* who) noexcept {
+        awaited_by_.store(who, std::memory_order_relaxed);
+    }
 
     /// True once completed; failure() and payload() are then fixed.
     bool done() const noexcept { return done_.load(std::memory_order_acquire); }
@@ -6628,7 +6641,7 @@ public:
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/status.hpp ----
-// status.hpp: the tree as one context sees it, as data and as text.
+// status.hpp: the tree as one context sees it, and what it is at, as data and as text.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -6672,6 +6685,24 @@ struct context_status {
                 std::to_string(uptime / 1'000'000) + " ms";
         if (round_trip != never)
             line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
+        return line;
+    }
+};
+
+/// Something that runs in this context, or waits there for something.
+struct activity {
+    std::string who{};  ///< "the main thread", "a task", or what it runs
+    std::string does{}; ///< "runs count for context 0", "waits for the answer to add in web7"
+    context_id context = no_context; ///< the other one that it is about
+    /// At least: nobody looks at a clock when a call is made, so what is seen for the first time
+    /// may have lasted for any time. 0: it is seen for the first time.
+    duration_ns lasts = 0;
+
+    /// One line of text, without its end.
+    MITOGEN_COLD std::string text() const {
+        std::string line = who + " " + does;
+        if (lasts >= 1'000'000)
+            line += ", for " + std::to_string(lasts / 1'000'000) + " ms or more";
         return line;
     }
 };
@@ -7448,6 +7479,13 @@ public:
     bool operator()() const { return holds_(of_); }
 };
 
+/// What a thread waits for, in words that stay, and whose it is.
+struct wait_subject {
+    const char* what = "something";
+    context_id whose = no_context; ///< no_context: nobody's, or that is not known
+    const char* relation = "of";   ///< between the two
+};
+
 /// The mutex of an I/O policy whose threads are not the system's.
 class foreign_mutex {
 public:
@@ -7467,9 +7505,9 @@ public:
     /// A mutex of its policy; null if the system's is the one.
     virtual std::unique_ptr<foreign_mutex> make_mutex() const = 0;
     /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, the deadline passes,
-    /// or a scope of the caller ends it: see condition::wait.
+    /// or a scope of the caller ends it: see condition::wait. `what`: for people.
     virtual bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-                       predicate ready) = 0;
+                       predicate ready, const wait_subject& what) = 0;
 
 protected:
     ~sync_host() = default;
@@ -7524,8 +7562,9 @@ public:
     /// `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready()
     /// must become true by it.
     template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
-        return ready() || host.sleep(*this, lock, deadline, predicate(ready));
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return ready() || host.sleep(*this, lock, deadline, predicate(ready), what);
     }
 
     /// Wakes everyone who sleeps on it. With the mutex locked: a sleeper is gone once it has it.
@@ -7741,6 +7780,8 @@ public:
     /// This context, its parent and all below it, with how their links fare. Empty once the loop
     /// has ended.
     virtual std::vector<context_status> status() = 0;
+    /// What runs in this context, and who waits there for what. Empty once the loop has ended.
+    virtual std::vector<activity> activities() = 0;
 
     // ---- the loop
 
@@ -8958,10 +8999,15 @@ public:
     /// True while there is a route to it.
     bool alive() const { return port().reaches(id_); }
 
-    /// One line of text about it: see router::describe.
+    /// One line of text about it, and one for each that waits here for it: see router::describe.
     std::string describe() const {
-        for (const auto& s : port().status())
-            if (s.id == id_) return s.text();
+        for (const auto& s : port().status()) {
+            if (s.id != id_) continue;
+            std::string text = s.text();
+            for (const activity& a : port().activities())
+                if (a.context == id_) text += "\n" + a.text();
+            return text;
+        }
         const std::optional<error> lost = port().why_lost(id_);
         return "context " + std::to_string(id_) + ": " +
                (lost ? "lost: " + std::string(lost->message()) : "not known here");
@@ -9516,7 +9562,9 @@ private:
             while (!has(wanted)) {
                 const auto ready = [&] { return has(wanted) || !taking; };
                 if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready,
+                                                         {"an item of a broadcast"}))
+                        return false;
                     continue;
                 }
                 taking = true;
@@ -10559,6 +10607,7 @@ class future_wait final : task_wait {
 
     bool happened() override { return future_.done(); }
     void arm() override {
+        future_.state()->set_awaited_by(&scope());
         future_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { future_.abandon(why); }
@@ -10928,6 +10977,7 @@ class answer_wait final : task_wait {
 
     bool happened() override { return answer_.done(); }
     void arm() override {
+        answer_.state()->set_awaited_by(&scope());
         answer_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { answer_.abandon(why); }
@@ -12503,10 +12553,17 @@ public:
     /// has ended.
     std::vector<context_status> status() const { return node_->status(); }
 
-    /// The same as text: a line for each.
+    /// What runs in this context, and who waits there for what: threads and tasks that wait for
+    /// answers, items, credit, contexts or nurseries; calls that wait for the main thread or the
+    /// pool, and what runs there. At most some hundred of each kind. Empty once the loop has ended.
+    /// Waits until the loop has time to say so.
+    std::vector<activity> activities() const { return node_->activities(); }
+
+    /// Both as text: a line for each.
     std::string describe() const {
         std::string all;
         for (const context_status& s : status()) all += s.text() + "\n";
+        for (const activity& a : activities()) all += a.text() + "\n";
         return all;
     }
 
@@ -14690,18 +14747,20 @@ struct codec<limits> {
 template <>
 struct codec<tree_rules> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1 + 8;
+    static constexpr std::size_t least = 8 + 8 + 1 + 8 + 8;
 
     static void encode(writer& w, const tree_rules& t) noexcept {
         w.put_scalar(t.heartbeat.interval);
         w.put_scalar(t.heartbeat.limit);
         codec<bool>::encode(w, t.unidirectional);
         w.put_scalar(t.warnings.blocked_loop);
+        w.put_scalar(t.warnings.queued_call);
     }
     static bool decode(reader& r, tree_rules& t) {
         return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
                codec<bool>::decode(r, t.unidirectional) &&
-               r.take_scalar(t.warnings.blocked_loop);
+               r.take_scalar(t.warnings.blocked_loop) &&
+               r.take_scalar(t.warnings.queued_call);
     }
     static void signature(signature_sink& s) { s.put("tree_rules"); }
 };
@@ -15311,7 +15370,7 @@ private:
                     if (port_->on_loop())
                         return error(reason::misuse, "a function that runs on the loop waits for "
                                                      "what only the loop could bring");
-                    if (!signal_->changed.wait(lock, *port_, deadline, some)) {
+                    if (!signal_->changed.wait(lock, *port_, deadline, some, {"a select"})) {
                         lock.unlock();
                         return detail::wait_ended(port_->now(), deadline,
                                                   "nothing was ready before the deadline");
@@ -19532,7 +19591,7 @@ static_assert(policy<native>);
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/loop/loop_watch.hpp ----
+// ---- mitogen/loop/activity/loop_watch.hpp ----
 // loop_watch.hpp: a thread that says which work a loop does not get past, while that is so.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -19571,6 +19630,8 @@ public:
     bool blocked() const noexcept { return blocked_.load(std::memory_order_relaxed); }
 
     loop_activity* activity() noexcept { return this; }
+    /// True while nobody looks: the next work says that it begins. Threads: any.
+    bool rests() const noexcept { return !watched_.load(std::memory_order_relaxed); }
 
     /// In a child made by fork(): its thread does not exist here.
     void forget() noexcept {
@@ -20229,6 +20290,72 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/activity/waits.hpp ----
+// waits.hpp: the threads that wait for something other than an answer, for whoever asks what does
+// not go on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The waits that are under way beside one loop. Entering costs an uncontended lock, for a thread
+/// that is about to sleep. Threads: any.
+template <class Io>
+class basic_waits {
+public:
+    /// One of them.
+    struct wait {
+        wait_subject what{};
+        const scope_worker* who = nullptr; ///< to be compared, never used; null: no scope's
+        instant since = 0;
+    };
+
+private:
+    typename Io::mutex mutex_;
+
+public:
+    explicit basic_waits(Io& io) : mutex_(io) {}
+
+    /// The calling thread waits as long as this lives.
+    class entry {
+        friend basic_waits;
+
+        basic_waits& all_;
+        const wait wait_;
+        entry* next_ = nullptr; // under the mutex
+        entry* previous_ = nullptr;
+
+    public:
+        entry(basic_waits& all, const wait_subject& what, instant now)
+            : all_(all), wait_{what, this_worker, now} {
+            const std::lock_guard lock(all_.mutex_);
+            next_ = all_.first_;
+            if (next_) next_->previous_ = this;
+            all_.first_ = this;
+        }
+        entry(entry&&) = delete;
+        ~entry() {
+            const std::lock_guard lock(all_.mutex_);
+            (previous_ ? previous_->next_ : all_.first_) = next_;
+            if (next_) next_->previous_ = previous_;
+        }
+    };
+
+    /// All of them, the last that began first; `most` at most.
+    std::vector<wait> all(std::size_t most) {
+        std::vector<wait> found;
+        const std::lock_guard lock(mutex_);
+        for (const entry* e = first_; e && found.size() < most; e = e->next_)
+            found.push_back(e->wait_);
+        return found;
+    }
+
+private:
+    entry* first_ = nullptr;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/work_guard.hpp ----
 // work_guard.hpp: those whose things live on a loop, which therefore cannot end before they have.
 
@@ -20404,6 +20531,7 @@ class broker_engine : public basic_event_loop<Io> {
     basic_followers<Io> followers_;
     basic_work_guards<Io> guards_;
     event stopped_; // stop() was called
+    basic_waits<Io> waits_;
     typename Io::thread thread_;
 
     static constexpr duration_ns first_patience = 1'000'000;
@@ -20414,7 +20542,7 @@ public:
     explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
     explicit broker_engine(broker_options how, Io io = {})
         : event_loop(std::move(io)), leadership_(io_, poller_), own_thread_(how.thread),
-          followers_(io_), guards_(io_), stopped_(io_) {
+          followers_(io_), guards_(io_), stopped_(io_), waits_(io_) {
         if (construction::failed()) return; // this is only good for being destroyed
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { run_io_thread(); });
@@ -20482,6 +20610,9 @@ public:
 
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return leadership_.here(); }
+
+    /// The threads that wait beside it. Threads: any.
+    basic_waits<Io>& waits() noexcept { return waits_; }
 
     /// Whose messages keep their order: those that this thread sends or, on the loop, those of the
     /// loop, whichever threads lead it one after the other. Threads: any.
@@ -21707,6 +21838,8 @@ private:
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
+        const typename basic_waits<Io>::entry here(broker_.waits(), {"room on a link"},
+                                                   broker_.io().now());
         const bool room = broker_.wait_in_scope(wake, deadline, false, [&] {
             return room_epoch_.load(std::memory_order_acquire) != epoch;
         });
@@ -22372,7 +22505,9 @@ public:
     }
 
     void quiet(transport_type&, bool answer) override {
-        if (answer) asked_at_ = router_.loop().io().now();
+        const instant now = router_.loop().io().now();
+        (void)router_.outstanding().look(now, 0, router_.id()); // so that they have an age
+        if (answer) asked_at_ = now;
         tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 
@@ -22529,6 +22664,7 @@ class basic_call_table final : public outstanding_call_keeper {
         ++p->generation_;
         p->respondent_ = respondent;
         p->subject = subject;
+        p->noticed_ = 0;
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
@@ -22737,6 +22873,29 @@ public:
         std::size_t count = 0;
         for (const auto& p : slots_) count += p->open_ && p->respondent_ == respondent;
         return count;
+    }
+
+    /// One answer that is awaited.
+    struct awaited {
+        const void* subject = nullptr;
+        context_id respondent = no_context;
+        const scope_worker* by = nullptr; ///< to be compared, never used
+        duration_ns lasts = 0;            ///< since somebody first looked
+    };
+    /// Those of other contexts, in no order, `most` at most. Nobody looks at a clock when a call is
+    /// made: what is seen for the first time lasts from then on.
+    std::vector<awaited> look(instant now, std::size_t most, context_id here) {
+        std::vector<awaited> found;
+        const std::lock_guard lock(mutex_);
+        for (const auto& p : slots_) {
+            if (!p->open_ || (p->respondent_ == here && !p->subject)) continue;
+            if (p->noticed_ == 0) p->noticed_ = now;
+            if (found.size() < most)
+                found.push_back({p->subject, p->respondent_,
+                                 p->awaited_by_.load(std::memory_order_relaxed),
+                                 now - p->noticed_});
+        }
+        return found;
     }
 
     void recycle(outstanding_call& answer) noexcept final {
@@ -23623,8 +23782,11 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        return broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline, true,
-                                     [&answer] { return answer.done(); });
+        answer.set_awaited_by(this_worker);
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
     }
 
     void await_call(outstanding_call& answer, const call_options& options) final {
@@ -23667,7 +23829,7 @@ public:
     }
 
     bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-               predicate ready) final {
+               predicate ready, const wait_subject& what) final {
         struct sleeper final : condition::sleeper {
             waiter<Io> wake;
             explicit sleeper(Io& io) : wake(io) {}
@@ -23675,6 +23837,7 @@ public:
         };
         sleeper self(broker_.io());
         on.enter(self);
+        const typename basic_waits<Io>::entry here(broker_.waits(), what, now());
         mutex& mutex = *lock.mutex();
         do { // again if another thread has taken away what this one was woken for
             lock.unlock();
@@ -23896,6 +24059,9 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
+template <class Io>
+class activity_list;
+
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
 ///
@@ -23926,10 +24092,11 @@ private:
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
+    unique_function<void(activity_list<Io>&)> places_; // the loop's
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
-                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0}})
+                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
         loop.warn_of_block(rules.warnings.blocked_loop);
@@ -24022,6 +24189,18 @@ public:
     MITOGEN_COLD std::string place_of(context_id id) {
         std::string text = this->dotted_path_of(id);
         return text.empty() ? lost_peers_.place_of(id) : text;
+    }
+
+    /// A context by its path or, where that is not known, its number. Threads: any.
+    MITOGEN_COLD std::string called(context_id id) {
+        std::string path = id == id_ ? std::string("this context") : place_of(id);
+        return path.empty() ? "context " + std::to_string(id) : path;
+    }
+
+    /// Who adds what runs here and what waits for that; empty: nobody. Threads: loop.
+    void set_places(unique_function<void(activity_list<Io>&)> add) { places_ = std::move(add); }
+    void add_places(activity_list<Io>& to) {
+        if (places_) places_(to);
     }
 
     /// What this context knows of paths, for errors that come from below.
@@ -27837,7 +28016,9 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready))
+                if (!changed_.wait(
+                        lock, node_, deadline, ready,
+                        {"an item", open_.empty() ? no_context : open_.back()->peer, "from"}))
                     return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;
@@ -28307,7 +28488,9 @@ public:
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
-            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready)))
+            if (!ready() &&
+                (node_.on_loop() ||
+                 !changed_.wait(lock, node_, deadline, ready, {"credit for an item", peer_, "to"})))
                 return no_credit(deadline);
             if (closed_) return *closed_;
             enter(frame);
@@ -28800,6 +28983,8 @@ struct incoming_call {
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false;     ///< begins although it is cancelled: see cancel()
     bool on_main = false; ///< the main thread executes it
+    on where = on::main;  ///< it was accepted for
+    instant noticed = 0;  ///< when somebody first looked at it in its phase; 0: nobody has
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
@@ -28841,6 +29026,9 @@ class incoming_calls {
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
     bool main_runs_ = false;                // the main thread executes a call
+    std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
+    std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
+    std::size_t pool_waiting_ = 0;
     bool stopping_ = false;
 
     struct chain_key {
@@ -28920,6 +29108,11 @@ class incoming_calls {
     }
 
     std::optional<error> start(incoming_call& c, scope_worker& by) {
+        c.noticed = 0;
+        if (c.where == on::pool) {
+            ++pool_begun_;
+            --pool_waiting_;
+        }
         c.scope.reset(c.deadline);
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
@@ -28953,9 +29146,11 @@ public:
     explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null if there are too many, or they hold more than `most_bytes` together.
-    /// One alone may be larger. `for_main`: appends it to the main thread's queue.
+    /// One alone may be larger. One for on::main is appended to the main thread's queue. `behind`:
+    /// there it waits behind another.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame,
-                       std::size_t arguments_at, std::uint64_t most_bytes, bool for_main) {
+                       std::size_t arguments_at, std::uint64_t most_bytes, on where,
+                       bool& behind) {
         const std::lock_guard lock(mutex_);
         if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes))
             return nullptr;
@@ -28980,6 +29175,8 @@ public:
         c->cancelled = cancel_radius::none;
         c->due = false;
         c->on_main = false;
+        c->where = where;
+        c->noticed = 0;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -28989,7 +29186,12 @@ public:
         if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
-        if (for_main) queue(*c);
+        if (where == on::main) {
+            behind = main_runs_ || first_;
+            queue(*c);
+        } else if (where == on::pool) {
+            ++pool_waiting_;
+        }
         return c;
     }
 
@@ -29005,6 +29207,7 @@ public:
         if (!c) return nullptr;
         unqueue(*c);
         main_runs_ = c->on_main = true;
+        ++main_begun_;
         refusal = start(*c, by);
         return c;
     }
@@ -29138,6 +29341,32 @@ public:
         return queued;
     }
 
+    /// How many calls the main thread and the pool have begun, and whether any waits for them.
+    struct progress {
+        std::uint64_t main_begun = 0;
+        bool main_waits = false;
+        std::uint64_t pool_begun = 0;
+        std::size_t pool_waits = 0;
+    };
+    progress look() {
+        const std::lock_guard lock(mutex_);
+        return {main_begun_, main_runs_ && first_, pool_begun_, pool_waiting_};
+    }
+
+    /// Calls `show(call)` for each that runs or waits, in no order. Under the lock.
+    template <class Show>
+    void each(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        for (incoming_call* c : buckets_)
+            for (; c; c = c->next_in_bucket) show(*c);
+    }
+    /// The first that waits for the main thread, for the time of show(). Under the lock.
+    template <class Show>
+    void first_of_main(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        if (first_) show(*first_);
+    }
+
     std::size_t size() {
         const std::lock_guard lock(mutex_);
         return size_;
@@ -29177,6 +29406,258 @@ public:
             chains_.erase(at);
         }
     }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/node/activities_of.hpp ----
+// activities_of.hpp: what runs in one context, and who waits there for what.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Who waits in one context at one moment, asked for once; and the list that is made of it.
+/// Threads: any, one at a time.
+template <class Io>
+class activity_list {
+    using other_wait = typename basic_waits<Io>::wait;
+    using answer = typename basic_call_table<Io>::awaited;
+
+    basic_router_core<Io>& node_;
+    const instant now_;
+    std::vector<other_wait> waits_;
+    std::vector<answer> answers_;
+    std::vector<const scope_worker*> told_; // of whom the list says what they wait for
+
+    activity from(const other_wait& w) const {
+        std::string text = std::string("waits for ") + w.what.what;
+        if (w.what.whose != no_context)
+            text.append(" ").append(w.what.relation).append(" ") += node_.called(w.what.whose);
+        return {{}, std::move(text), w.what.whose, now_ - w.since};
+    }
+    activity from(const answer& a) const {
+        const std::string function = node_.subject_name(a.subject);
+        return {{},
+                (function.empty() ? std::string("waits for an answer")
+                                  : "waits for the answer to " + function) +
+                    " in " + node_.called(a.respondent),
+                a.respondent,
+                a.lasts};
+    }
+    bool told_of(const scope_worker* who) const {
+        return who && std::find(told_.begin(), told_.end(), who) != told_.end();
+    }
+
+public:
+    static constexpr std::size_t most = 256; // of each kind
+
+    std::vector<activity> all{};
+
+    explicit activity_list(basic_router_core<Io>& node)
+        : node_(node), now_(node.loop().io().now()), waits_(node.loop().waits().all(most)),
+          answers_(node.outstanding().look(now_, most, node.id())) {}
+
+    instant now() const noexcept { return now_; }
+
+    /// What one thread or task waits for; `does` is empty if that is nothing.
+    activity wait_of(const scope_worker* who) const {
+        for (const other_wait& w : waits_)
+            if (who && w.who == who) return from(w);
+        for (const answer& a : answers_)
+            if (who && a.by == who) return from(a);
+        return {};
+    }
+
+    /// Adds one, and what `by`, who does it, waits for.
+    void add(activity what, const scope_worker* by) {
+        activity wait = wait_of(by);
+        wait.who = what.who;
+        all.push_back(std::move(what));
+        if (wait.does.empty()) return;
+        told_.push_back(by);
+        all.push_back(std::move(wait));
+    }
+
+    /// Adds who waits and has not been told of: whoever works for no remote function, and answers
+    /// that nobody waits for at the moment.
+    void add_others() {
+        const auto put = [&](activity what, const char* who) {
+            what.who = who;
+            all.push_back(std::move(what));
+        };
+        for (const other_wait& w : waits_)
+            if (!told_of(w.who)) put(from(w), "a thread");
+        for (const answer& a : answers_)
+            if (!told_of(a.by)) put(from(a), "this program");
+    }
+};
+
+/// What runs here, with what that waits for, and what waits behind it; then whoever else waits.
+/// Empty once the loop has ended. Threads: any.
+template <class Io>
+MITOGEN_COLD std::vector<activity> activities_of(basic_router_core<Io>& node) {
+    std::vector<activity> all;
+    node.loop().run([&] {
+        activity_list<Io> list(node);
+        node.add_places(list);
+        list.add_others();
+        all = std::move(list.all);
+    });
+    return all;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/serve/places.hpp ----
+// places.hpp: where the calls of a context run, and what waits there: for whoever asks, and for the
+// log if it takes long.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Looks at the calls that a dispatcher has accepted. A call costs nothing for it: a clock is
+/// looked at once in warnings::queued_call, and only while calls wait for one another. Threads:
+/// loop, but for the constructor and the destructor, which is to run while the loop does or after
+/// that.
+template <class Io>
+class basic_places {
+    using phase = incoming_call::phase;
+
+    /// A place where calls queue.
+    struct queue {
+        std::uint64_t begun = 0; // how many it had begun at
+        instant since = 0;       // that moment
+        bool told = false;
+    };
+
+    basic_router_core<Io>& node_;
+    incoming_calls<Io>& calls_;
+    const std::string& name_; // of this context
+    queue main_{};
+    queue pool_{};
+    timer look_{};
+
+    static constexpr std::size_t most_waiting = 64;
+
+public:
+    basic_places(basic_router_core<Io>& node, incoming_calls<Io>& calls, const std::string& name)
+        : node_(node), calls_(calls), name_(name) {
+        look_.fire = [this] { look(); };
+        const auto begin = [this] {
+            node_.set_places([this](activity_list<Io>& to) { describe(to); });
+        };
+        node_.loop().defer(begin);
+    }
+    basic_places(basic_places&&) = delete;
+    ~basic_places() {
+        node_.loop().run([this] {
+            node_.loop().cancel_slow_timer(look_);
+            node_.set_places({});
+        });
+    }
+
+    /// A call waits behind another: whether that goes on is looked at from now on.
+    void watch() {
+        const duration_ns limit = node_.rules().warnings.queued_call;
+        if (look_.is_set() || limit <= 0 || limit == never) return;
+        look();
+    }
+
+private:
+    static std::string caller_of(basic_router_core<Io>& node, const incoming_call& c) {
+        return c.entry->name() + " for " + node.called(c.head.src);
+    }
+    static const char* place_of(on where) {
+        switch (where) {
+        case on::main: return "the main thread";
+        case on::pool: return "a thread of the pool";
+        case on::task: return "a task";
+        default: return "a thread of its own";
+        }
+    }
+
+    void describe(activity_list<Io>& to) {
+        struct seen {
+            activity what;
+            const scope_worker* by;
+        };
+        std::vector<seen> running;
+        std::vector<activity> waiting;
+        std::size_t more = 0;
+        calls_.each([&](incoming_call& c) {
+            const bool runs = c.state.load(std::memory_order_acquire) != phase::queued;
+            if (c.noticed == 0) c.noticed = to.now();
+            const duration_ns lasts = to.now() - c.noticed;
+            if (runs && running.size() < activity_list<Io>::most) {
+                running.push_back({{place_of(c.where), "runs " + caller_of(node_, c), c.head.src,
+                                    lasts},
+                                   c.scope.worker()});
+            } else if (!runs && waiting.size() < most_waiting) {
+                const char* place = c.where == on::pool ? "the pool" : place_of(c.where);
+                waiting.push_back({"the call of " + caller_of(node_, c),
+                                   std::string("waits for ") + place, c.head.src, lasts});
+            } else if (!runs) {
+                ++more;
+            }
+        });
+        for (seen& s : running) to.add(std::move(s.what), s.by);
+        for (activity& a : waiting) to.all.push_back(std::move(a));
+        if (more > 0)
+            to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
+    }
+
+    void look() {
+        const instant now = node_.loop().io().now();
+        const duration_ns limit = node_.rules().warnings.queued_call;
+        const auto p = calls_.look();
+        if (stands(main_, p.main_begun, p.main_waits, now, limit)) warn(on::main);
+        if (stands(pool_, p.pool_begun, p.pool_waits > 0, now, limit)) warn(on::pool);
+        if (p.main_waits || p.pool_waits > 0)
+            node_.loop().set_slow_timer(look_, after(now, limit));
+    }
+
+    /// True, once, if it has not begun another call for so long although one waits.
+    static bool stands(queue& q, std::uint64_t begun, bool waits, instant now,
+                       duration_ns limit) noexcept {
+        if (!waits || q.begun != begun || q.since == 0) {
+            q = {begun, now, false};
+            return false;
+        }
+        return now - q.since >= limit && !std::exchange(q.told, true);
+    }
+
+    MITOGEN_COLD void warn(on where) {
+        const activity_list<Io> waits(node_);
+        std::string first;
+        std::string runs;
+        std::size_t waiting = 0;
+        calls_.each([&](incoming_call& c) {
+            if (c.where != where) return;
+            if (c.state.load(std::memory_order_acquire) == phase::queued) {
+                if (waiting++ == 0) first = c.entry->name();
+                return;
+            }
+            if (runs.size() > most_text) return;
+            runs += (runs.empty() ? "" : "; ") + caller_of(node_, c);
+            const activity wait = waits.wait_of(c.scope.worker());
+            if (!wait.does.empty())
+                runs += ", which " + wait.does + ", for " + span_text(wait.lasts);
+        });
+        if (where == on::main)
+            calls_.first_of_main([&](incoming_call& c) { first = c.entry->name(); });
+        if (runs.empty() || first.empty()) return; // it has gone on meanwhile
+        log::write(
+            log::level::warning,
+            "call " + first + " waits for " +
+                (where == on::main ? "the main thread of " : "the pool of ") + name_ +
+                ", which for " + span_text(node_.rules().warnings.queued_call) + " has run " +
+                runs +
+                (waiting > 1 ? "; " + std::to_string(waiting - 1) + " more calls wait" : ""));
+    }
+
+    static constexpr std::size_t most_text = 4096;
 };
 
 } // namespace detail
@@ -29351,6 +29832,7 @@ class basic_dispatcher {
     elastic_threads<call*, Io> threads_;
     friend class basic_task_calls<basic_dispatcher, Io>;
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
+    basic_places<Io> places_{router_, calls_, name_};
     buffer loop_result_; // reused by functions that run on the loop
 
 public:
@@ -29476,8 +29958,9 @@ private:
                 m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        const bool on_main = where == on::main;
-        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, on_main);
+        bool behind = false;
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, where,
+                             behind);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded,
@@ -29496,6 +29979,7 @@ private:
             tasks_.add(*c, environment_);
         } else {
             main_wake_.notify();
+            if (behind) places_.watch();
         }
     }
 
@@ -29658,6 +30142,7 @@ private:
     }
 
     void enqueue_pool(call* c) {
+        if (pool_busy_.load() >= pool_limit_) places_.watch();
         // Threads are made as they are needed, up to the limit. On the loop, so only one at a time.
         if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
@@ -30744,6 +31229,7 @@ public:
     }
     std::string subject_name(const void* subject) override { return name_of_subject(subject); }
     std::vector<context_status> status() override { return status_of(*this); }
+    std::vector<activity> activities() override { return activities_of(*this); }
 
     // ---- making children
 
@@ -33948,8 +34434,9 @@ class task_condition {
 public:
     /// As condition's.
     template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
-        return threads_.wait(lock, host, deadline, ready);
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return threads_.wait(lock, host, deadline, ready, what);
     }
 
     /// In a task: waits until `ready()` holds, which is asked with the mutex locked, or for `span`
@@ -34271,12 +34758,14 @@ public:
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
         const auto over = [&t] { return t.ended(); };
-        if (t.wake_.wait(lock, node_, deadline, over)) return true;
+        const wait_subject what{"a task of a nursery"};
+        if (t.wake_.wait(lock, node_, deadline, over, what)) return true;
         if (!stopping()) return false;
         // It is the nursery that interrupts its body, and has asked the task to stop: it has its
         // grace for that.
         const shielded wait_for_end;
-        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over);
+        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over,
+                            what);
     }
     std::optional<error> stopped_for() override {
         const std::lock_guard lock(mutex_);
@@ -34429,7 +34918,7 @@ private:
     template <class Condition>
     bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);
-        return wake_.wait(lock, node_, deadline, condition);
+        return wake_.wait(lock, node_, deadline, condition, {"the end of a nursery"});
     }
 };
 

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <future>
-#include <mitogen/loop/loop_watch.hpp>
+#include <mitogen/loop/activity/loop_watch.hpp>
 #include <mitogen/mitogen.hpp>
 #include <string>
 #include <thread>

@@ -47,6 +47,9 @@ struct warnings {
     /// one piece of work on a loop, so that nothing else runs there: a function `on::loop`, a task
     /// between two of its waits, a handler, a log sink
     duration_ns blocked_loop = 1'000'000'000;
+    /// calls that wait for the main thread or the pool of a context, which runs the same all that
+    /// time; a long call that nothing waits behind is none
+    duration_ns queued_call = 5'000'000'000;
 
     friend bool operator==(const warnings&, const warnings&) = default;
 };

@@ -116,10 +116,15 @@ public:
     /// True while there is a route to it.
     bool alive() const { return port().reaches(id_); }
 
-    /// One line of text about it: see router::describe.
+    /// One line of text about it, and one for each that waits here for it: see router::describe.
     std::string describe() const {
-        for (const auto& s : port().status())
-            if (s.id == id_) return s.text();
+        for (const auto& s : port().status()) {
+            if (s.id != id_) continue;
+            std::string text = s.text();
+            for (const activity& a : port().activities())
+                if (a.context == id_) text += "\n" + a.text();
+            return text;
+        }
         const std::optional<error> lost = port().why_lost(id_);
         return "context " + std::to_string(id_) + ": " +
                (lost ? "lost: " + std::string(lost->message()) : "not known here");

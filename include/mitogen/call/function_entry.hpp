@@ -8,7 +8,7 @@
 #include <mitogen/base/static_registry.hpp>
 #include <mitogen/call/identity.hpp>
 #include <mitogen/call/traits.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 
 #include <atomic>
 #include <cstdint>

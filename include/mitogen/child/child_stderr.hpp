@@ -9,7 +9,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/child/rate_limiter.hpp>
 #include <mitogen/child/text_tail.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 
 #include <algorithm>

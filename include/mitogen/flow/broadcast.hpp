@@ -67,7 +67,9 @@ private:
             while (!has(wanted)) {
                 const auto ready = [&] { return has(wanted) || !taking; };
                 if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready,
+                                                         {"an item of a broadcast"}))
+                        return false;
                     continue;
                 }
                 taking = true;

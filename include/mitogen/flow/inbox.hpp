@@ -145,7 +145,9 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready))
+                if (!changed_.wait(
+                        lock, node_, deadline, ready,
+                        {"an item", open_.empty() ? no_context : open_.back()->peer, "from"}))
                     return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;

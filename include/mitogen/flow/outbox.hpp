@@ -72,7 +72,9 @@ public:
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
-            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready)))
+            if (!ready() &&
+                (node_.on_loop() ||
+                 !changed_.wait(lock, node_, deadline, ready, {"credit for an item", peer_, "to"})))
                 return no_credit(deadline);
             if (closed_) return *closed_;
             enter(frame);

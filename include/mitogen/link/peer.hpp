@@ -138,7 +138,9 @@ public:
     }
 
     void quiet(transport_type&, bool answer) override {
-        if (answer) asked_at_ = router_.loop().io().now();
+        const instant now = router_.loop().io().now();
+        (void)router_.outstanding().look(now, 0, router_.id()); // so that they have an age
+        if (answer) asked_at_ = now;
         tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 

@@ -183,6 +183,8 @@ private:
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
+        const typename basic_waits<Io>::entry here(broker_.waits(), {"room on a link"},
+                                                   broker_.io().now());
         const bool room = broker_.wait_in_scope(wake, deadline, false, [&] {
             return room_epoch_.load(std::memory_order_acquire) != epoch;
         });

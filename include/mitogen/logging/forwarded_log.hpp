@@ -6,7 +6,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/logging/log_forwarder.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
 

@@ -8,7 +8,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 

@@ -10,11 +10,12 @@
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/event_loop.hpp>
 #include <mitogen/loop/followers.hpp>
 #include <mitogen/loop/leadership.hpp>
+#include <mitogen/loop/activity/waits.hpp>
 #include <mitogen/loop/work_guard.hpp>
 #include <mitogen/loop/work_queue.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
@@ -71,6 +72,7 @@ class broker_engine : public basic_event_loop<Io> {
     basic_followers<Io> followers_;
     basic_work_guards<Io> guards_;
     event stopped_; // stop() was called
+    basic_waits<Io> waits_;
     typename Io::thread thread_;
 
     static constexpr duration_ns first_patience = 1'000'000;
@@ -81,7 +83,7 @@ public:
     explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
     explicit broker_engine(broker_options how, Io io = {})
         : event_loop(std::move(io)), leadership_(io_, poller_), own_thread_(how.thread),
-          followers_(io_), guards_(io_), stopped_(io_) {
+          followers_(io_), guards_(io_), stopped_(io_), waits_(io_) {
         if (construction::failed()) return; // this is only good for being destroyed
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { run_io_thread(); });
@@ -149,6 +151,9 @@ public:
 
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return leadership_.here(); }
+
+    /// The threads that wait beside it. Threads: any.
+    basic_waits<Io>& waits() noexcept { return waits_; }
 
     /// Whose messages keep their order: those that this thread sends or, on the loop, those of the
     /// loop, whichever threads lead it one after the other. Threads: any.

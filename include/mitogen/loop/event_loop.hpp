@@ -8,8 +8,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/activity.hpp>
-#include <mitogen/loop/loop_watch.hpp>
+#include <mitogen/loop/activity/activity.hpp>
+#include <mitogen/loop/activity/loop_watch.hpp>
 #include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/loop/watch_table.hpp>

@@ -125,6 +125,7 @@ class basic_call_table final : public outstanding_call_keeper {
         ++p->generation_;
         p->respondent_ = respondent;
         p->subject = subject;
+        p->noticed_ = 0;
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
@@ -333,6 +334,29 @@ public:
         std::size_t count = 0;
         for (const auto& p : slots_) count += p->open_ && p->respondent_ == respondent;
         return count;
+    }
+
+    /// One answer that is awaited.
+    struct awaited {
+        const void* subject = nullptr;
+        context_id respondent = no_context;
+        const scope_worker* by = nullptr; ///< to be compared, never used
+        duration_ns lasts = 0;            ///< since somebody first looked
+    };
+    /// Those of other contexts, in no order, `most` at most. Nobody looks at a clock when a call is
+    /// made: what is seen for the first time lasts from then on.
+    std::vector<awaited> look(instant now, std::size_t most, context_id here) {
+        std::vector<awaited> found;
+        const std::lock_guard lock(mutex_);
+        for (const auto& p : slots_) {
+            if (!p->open_ || (p->respondent_ == here && !p->subject)) continue;
+            if (p->noticed_ == 0) p->noticed_ = now;
+            if (found.size() < most)
+                found.push_back({p->subject, p->respondent_,
+                                 p->awaited_by_.load(std::memory_order_relaxed),
+                                 now - p->noticed_});
+        }
+        return found;
     }
 
     void recycle(outstanding_call& answer) noexcept final {

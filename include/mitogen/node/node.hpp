@@ -194,6 +194,8 @@ public:
     /// This context, its parent and all below it, with how their links fare. Empty once the loop
     /// has ended.
     virtual std::vector<context_status> status() = 0;
+    /// What runs in this context, and who waits there for what. Empty once the loop has ended.
+    virtual std::vector<activity> activities() = 0;
 
     // ---- the loop
 

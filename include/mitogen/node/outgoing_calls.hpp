@@ -106,8 +106,11 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        return broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline, true,
-                                     [&answer] { return answer.done(); });
+        answer.set_awaited_by(this_worker);
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
     }
 
     void await_call(outstanding_call& answer, const call_options& options) final {
@@ -150,7 +153,7 @@ public:
     }
 
     bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-               predicate ready) final {
+               predicate ready, const wait_subject& what) final {
         struct sleeper final : condition::sleeper {
             waiter<Io> wake;
             explicit sleeper(Io& io) : wake(io) {}
@@ -158,6 +161,7 @@ public:
         };
         sleeper self(broker_.io());
         on.enter(self);
+        const typename basic_waits<Io>::entry here(broker_.waits(), what, now());
         mutex& mutex = *lock.mutex();
         do { // again if another thread has taken away what this one was woken for
             lock.unlock();

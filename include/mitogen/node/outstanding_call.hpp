@@ -7,6 +7,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/base/time.hpp>
 #include <mitogen/codec/buffer.hpp>
 
 #include <atomic>
@@ -19,6 +20,8 @@ namespace mitogen::inline MITOGEN_ABI {
 class outstanding_call;
 
 namespace detail {
+
+class scope_worker;
 
 /// What keeps outstanding calls, and completes each of them once.
 class outstanding_call_keeper {
@@ -50,6 +53,8 @@ protected:
     std::atomic<bool> done_{false};
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
+    std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
+    instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
 
@@ -66,6 +71,12 @@ public:
     /// The handle that the answer comes to. Never the same twice.
     handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
     context_id respondent() const noexcept { return respondent_; }
+
+    /// Who waits for it, to be compared and never used; null: nobody, or a thread that works for no
+    /// scope.
+    void set_awaited_by(const detail::scope_worker* who) noexcept {
+        awaited_by_.store(who, std::memory_order_relaxed);
+    }
 
     /// True once completed; failure() and payload() are then fixed.
     bool done() const noexcept { return done_.load(std::memory_order_acquire); }

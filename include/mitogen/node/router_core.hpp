@@ -9,7 +9,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/link/peer.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
@@ -35,6 +35,9 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
+
+template <class Io>
+class activity_list;
 
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
@@ -66,10 +69,11 @@ private:
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
+    unique_function<void(activity_list<Io>&)> places_; // the loop's
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
-                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0}})
+                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
         loop.warn_of_block(rules.warnings.blocked_loop);
@@ -162,6 +166,18 @@ public:
     MITOGEN_COLD std::string place_of(context_id id) {
         std::string text = this->dotted_path_of(id);
         return text.empty() ? lost_peers_.place_of(id) : text;
+    }
+
+    /// A context by its path or, where that is not known, its number. Threads: any.
+    MITOGEN_COLD std::string called(context_id id) {
+        std::string path = id == id_ ? std::string("this context") : place_of(id);
+        return path.empty() ? "context " + std::to_string(id) : path;
+    }
+
+    /// Who adds what runs here and what waits for that; empty: nobody. Threads: loop.
+    void set_places(unique_function<void(activity_list<Io>&)> add) { places_ = std::move(add); }
+    void add_places(activity_list<Io>& to) {
+        if (places_) places_(to);
     }
 
     /// What this context knows of paths, for errors that come from below.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// status.hpp: the tree as one context sees it, as data and as text.
+// status.hpp: the tree as one context sees it, and what it is at, as data and as text.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
@@ -52,6 +52,24 @@ struct context_status {
                 std::to_string(uptime / 1'000'000) + " ms";
         if (round_trip != never)
             line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
+        return line;
+    }
+};
+
+/// Something that runs in this context, or waits there for something.
+struct activity {
+    std::string who{};  ///< "the main thread", "a task", or what it runs
+    std::string does{}; ///< "runs count for context 0", "waits for the answer to add in web7"
+    context_id context = no_context; ///< the other one that it is about
+    /// At least: nobody looks at a clock when a call is made, so what is seen for the first time
+    /// may have lasted for any time. 0: it is seen for the first time.
+    duration_ns lasts = 0;
+
+    /// One line of text, without its end.
+    MITOGEN_COLD std::string text() const {
+        std::string line = who + " " + does;
+        if (lasts >= 1'000'000)
+            line += ", for " + std::to_string(lasts / 1'000'000) + " ms or more";
         return line;
     }
 };

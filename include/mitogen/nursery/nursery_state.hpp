@@ -327,12 +327,14 @@ public:
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
         const auto over = [&t] { return t.ended(); };
-        if (t.wake_.wait(lock, node_, deadline, over)) return true;
+        const wait_subject what{"a task of a nursery"};
+        if (t.wake_.wait(lock, node_, deadline, over, what)) return true;
         if (!stopping()) return false;
         // It is the nursery that interrupts its body, and has asked the task to stop: it has its
         // grace for that.
         const shielded wait_for_end;
-        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over);
+        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over,
+                            what);
     }
     std::optional<error> stopped_for() override {
         const std::lock_guard lock(mutex_);
@@ -485,7 +487,7 @@ private:
     template <class Condition>
     bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);
-        return wake_.wait(lock, node_, deadline, condition);
+        return wake_.wait(lock, node_, deadline, condition, {"the end of a nursery"});
     }
 };
 

@@ -117,10 +117,17 @@ public:
     /// has ended.
     std::vector<context_status> status() const { return node_->status(); }
 
-    /// The same as text: a line for each.
+    /// What runs in this context, and who waits there for what: threads and tasks that wait for
+    /// answers, items, credit, contexts or nurseries; calls that wait for the main thread or the
+    /// pool, and what runs there. At most some hundred of each kind. Empty once the loop has ended.
+    /// Waits until the loop has time to say so.
+    std::vector<activity> activities() const { return node_->activities(); }
+
+    /// Both as text: a line for each.
     std::string describe() const {
         std::string all;
         for (const context_status& s : status()) all += s.text() + "\n";
+        for (const activity& a : activities()) all += a.text() + "\n";
         return all;
     }
 

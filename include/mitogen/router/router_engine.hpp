@@ -27,6 +27,7 @@
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_guard.hpp>
 #include <mitogen/method/fork.hpp>
+#include <mitogen/node/activities_of.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/node/status_of.hpp>
 #include <mitogen/os/process/signal.hpp>
@@ -110,6 +111,7 @@ public:
     }
     std::string subject_name(const void* subject) override { return name_of_subject(subject); }
     std::vector<context_status> status() override { return status_of(*this); }
+    std::vector<activity> activities() override { return activities_of(*this); }
 
     // ---- making children
 

@@ -9,13 +9,14 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/invocation.hpp>
 #include <mitogen/call/registry.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/serve/elastic_threads.hpp>
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
+#include <mitogen/serve/places.hpp>
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/task/task_calls.hpp>
@@ -61,6 +62,7 @@ class basic_dispatcher {
     elastic_threads<call*, Io> threads_;
     friend class basic_task_calls<basic_dispatcher, Io>;
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
+    basic_places<Io> places_{router_, calls_, name_};
     buffer loop_result_; // reused by functions that run on the loop
 
 public:
@@ -186,8 +188,9 @@ private:
                 m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        const bool on_main = where == on::main;
-        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, on_main);
+        bool behind = false;
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, where,
+                             behind);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded,
@@ -206,6 +209,7 @@ private:
             tasks_.add(*c, environment_);
         } else {
             main_wake_.notify();
+            if (behind) places_.watch();
         }
     }
 
@@ -368,6 +372,7 @@ private:
     }
 
     void enqueue_pool(call* c) {
+        if (pool_busy_.load() >= pool_limit_) places_.watch();
         // Threads are made as they are needed, up to the limit. On the loop, so only one at a time.
         if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {

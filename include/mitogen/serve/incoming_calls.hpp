@@ -64,6 +64,8 @@ struct incoming_call {
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false;     ///< begins although it is cancelled: see cancel()
     bool on_main = false; ///< the main thread executes it
+    on where = on::main;  ///< it was accepted for
+    instant noticed = 0;  ///< when somebody first looked at it in its phase; 0: nobody has
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
@@ -105,6 +107,9 @@ class incoming_calls {
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
     bool main_runs_ = false;                // the main thread executes a call
+    std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
+    std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
+    std::size_t pool_waiting_ = 0;
     bool stopping_ = false;
 
     struct chain_key {
@@ -184,6 +189,11 @@ class incoming_calls {
     }
 
     std::optional<error> start(incoming_call& c, scope_worker& by) {
+        c.noticed = 0;
+        if (c.where == on::pool) {
+            ++pool_begun_;
+            --pool_waiting_;
+        }
         c.scope.reset(c.deadline);
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
@@ -217,9 +227,11 @@ public:
     explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null if there are too many, or they hold more than `most_bytes` together.
-    /// One alone may be larger. `for_main`: appends it to the main thread's queue.
+    /// One alone may be larger. One for on::main is appended to the main thread's queue. `behind`:
+    /// there it waits behind another.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame,
-                       std::size_t arguments_at, std::uint64_t most_bytes, bool for_main) {
+                       std::size_t arguments_at, std::uint64_t most_bytes, on where,
+                       bool& behind) {
         const std::lock_guard lock(mutex_);
         if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes))
             return nullptr;
@@ -244,6 +256,8 @@ public:
         c->cancelled = cancel_radius::none;
         c->due = false;
         c->on_main = false;
+        c->where = where;
+        c->noticed = 0;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -253,7 +267,12 @@ public:
         if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
-        if (for_main) queue(*c);
+        if (where == on::main) {
+            behind = main_runs_ || first_;
+            queue(*c);
+        } else if (where == on::pool) {
+            ++pool_waiting_;
+        }
         return c;
     }
 
@@ -269,6 +288,7 @@ public:
         if (!c) return nullptr;
         unqueue(*c);
         main_runs_ = c->on_main = true;
+        ++main_begun_;
         refusal = start(*c, by);
         return c;
     }
@@ -400,6 +420,32 @@ public:
         for (std::stop_source& s : running) s.request_stop();
 #endif
         return queued;
+    }
+
+    /// How many calls the main thread and the pool have begun, and whether any waits for them.
+    struct progress {
+        std::uint64_t main_begun = 0;
+        bool main_waits = false;
+        std::uint64_t pool_begun = 0;
+        std::size_t pool_waits = 0;
+    };
+    progress look() {
+        const std::lock_guard lock(mutex_);
+        return {main_begun_, main_runs_ && first_, pool_begun_, pool_waiting_};
+    }
+
+    /// Calls `show(call)` for each that runs or waits, in no order. Under the lock.
+    template <class Show>
+    void each(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        for (incoming_call* c : buckets_)
+            for (; c; c = c->next_in_bucket) show(*c);
+    }
+    /// The first that waits for the main thread, for the time of show(). Under the lock.
+    template <class Show>
+    void first_of_main(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        if (first_) show(*first_);
     }
 
     std::size_t size() {

@@ -8,7 +8,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/call/invocation.hpp>
 #include <mitogen/codec/codec.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/protocol/message.hpp>
 
 #include <cstdint>

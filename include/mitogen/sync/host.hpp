@@ -3,6 +3,7 @@
 // host.hpp: how threads exclude and wait for one another if the I/O policy is not part of the type.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/os/mutex.hpp>
 
@@ -30,6 +31,13 @@ public:
     bool operator()() const { return holds_(of_); }
 };
 
+/// What a thread waits for, in words that stay, and whose it is.
+struct wait_subject {
+    const char* what = "something";
+    context_id whose = no_context; ///< no_context: nobody's, or that is not known
+    const char* relation = "of";   ///< between the two
+};
+
 /// The mutex of an I/O policy whose threads are not the system's.
 class foreign_mutex {
 public:
@@ -49,9 +57,9 @@ public:
     /// A mutex of its policy; null if the system's is the one.
     virtual std::unique_ptr<foreign_mutex> make_mutex() const = 0;
     /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, the deadline passes,
-    /// or a scope of the caller ends it: see condition::wait.
+    /// or a scope of the caller ends it: see condition::wait. `what`: for people.
     virtual bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-                       predicate ready) = 0;
+                       predicate ready, const wait_subject& what) = 0;
 
 protected:
     ~sync_host() = default;
@@ -106,8 +114,9 @@ public:
     /// `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready()
     /// must become true by it.
     template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
-        return ready() || host.sleep(*this, lock, deadline, predicate(ready));
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return ready() || host.sleep(*this, lock, deadline, predicate(ready), what);
     }
 
     /// Wakes everyone who sleeps on it. With the mutex locked: a sleeper is gone once it has it.

@@ -249,7 +249,7 @@ private:
                     if (port_->on_loop())
                         return error(reason::misuse, "a function that runs on the loop waits for "
                                                      "what only the loop could bring");
-                    if (!signal_->changed.wait(lock, *port_, deadline, some)) {
+                    if (!signal_->changed.wait(lock, *port_, deadline, some, {"a select"})) {
                         lock.unlock();
                         return detail::wait_ended(port_->now(), deadline,
                                                   "nothing was ready before the deadline");

@@ -78,8 +78,9 @@ class task_condition {
 public:
     /// As condition's.
     template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
-        return threads_.wait(lock, host, deadline, ready);
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return threads_.wait(lock, host, deadline, ready, what);
     }
 
     /// In a task: waits until `ready()` holds, which is asked with the mutex locked, or for `span`

@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/function_entry.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/timer.hpp>
 #include <mitogen/node/node.hpp>

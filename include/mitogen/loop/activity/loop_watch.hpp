@@ -7,7 +7,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/thread.hpp>
-#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/os/thread/parker.hpp>
