@@ -6,12 +6,12 @@
 PAGES = {
     "run": (
         "Programs", "How a program begins, and what it is configured with.",
-        ["init", "run", "child_argument", "limits", "heartbeat", "tree_rules", "instant",
+        ["init", "run", "child_argument", "limits", "heartbeat", "warnings", "tree_rules", "instant",
          "duration_ns", "never"]),
     "router": (
         "Router and broker", "This context's place in the tree, its loop, and what it knows of others.",
         ["router", "router_options", "shutdown_timeouts", "broker",
-         "broker_options", "context_status", "context_id", "root_id", "no_context",
+         "broker_options", "context_status", "activity", "context_id", "root_id", "no_context",
          "connect_methods", "latch", "node", "node_of", "outstanding_call"]),
     "context": (
         "Contexts and calls", "One node of the tree as a value, and how functions are called there.",

@@ -11,11 +11,11 @@
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/activity/activity.hpp>
+#include <mitogen/loop/activity/waits.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/event_loop.hpp>
 #include <mitogen/loop/followers.hpp>
 #include <mitogen/loop/leadership.hpp>
-#include <mitogen/loop/activity/waits.hpp>
 #include <mitogen/loop/work_guard.hpp>
 #include <mitogen/loop/work_queue.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
