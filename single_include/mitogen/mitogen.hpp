@@ -6596,6 +6596,7 @@ protected:
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
     std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
+    std::atomic<bool> for_ever_{false}; // nothing but the answer ends that wait
     instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
@@ -6619,6 +6620,8 @@ public:
     void set_awaited_by(const detail::scope_worker* who) noexcept {
         awaited_by_.store(who, std::memory_order_relaxed);
     }
+    /// That wait has no deadline.
+    void set_for_ever(bool is) noexcept { for_ever_.store(is, std::memory_order_relaxed); }
 
     /// True once completed; failure() and payload() are then fixed.
     bool done() const noexcept { return done_.load(std::memory_order_acquire); }
@@ -7722,6 +7725,10 @@ public:
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
+    /// A thread or task is about to wait for an answer of this context itself, `for_ever`: without
+    /// a deadline. If that is part of a cycle of such waits, so that nothing ends it, the answer is
+    /// an error that says so.
+    virtual void waits_for_self(outstanding_call& answer, bool for_ever) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
     /// The error with the name of what was asked, an outstanding_call::subject, of `respondent`,
@@ -10552,6 +10559,13 @@ protected:
     /// The one that waits, from begin() on.
     task_scope& scope() const noexcept { return *scope_; }
 
+    /// Says who waits for an answer.
+    void waits_for_answer(outstanding_call& answer) {
+        answer.set_awaited_by(scope_);
+        if (answer.respondent() == scope_->port().id()) [[unlikely]]
+            scope_->port().waits_for_self(answer, true);
+    }
+
     /// Throws why the task is cancelled, where what it waited for has not happened.
     void check() {
         if (!happened()) raise(*scope_->cancelled());
@@ -10607,7 +10621,7 @@ class future_wait final : task_wait {
 
     bool happened() override { return future_.done(); }
     void arm() override {
-        future_.state()->set_awaited_by(&scope());
+        waits_for_answer(*future_.state());
         future_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { future_.abandon(why); }
@@ -10977,7 +10991,7 @@ class answer_wait final : task_wait {
 
     bool happened() override { return answer_.done(); }
     void arm() override {
-        answer_.state()->set_awaited_by(&scope());
+        waits_for_answer(*answer_.state());
         answer_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { answer_.abandon(why); }
@@ -22898,6 +22912,18 @@ public:
         return found;
     }
 
+    /// The answer from `respondent` that `who` waits for, and will for ever if it does not come; 0:
+    /// there is none. Threads: loop.
+    handle_id awaited_for_ever(const scope_worker* who, context_id respondent) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& p : slots_)
+            if (p->open_ && p->respondent_ == respondent &&
+                p->awaited_by_.load(std::memory_order_relaxed) == who &&
+                p->for_ever_.load(std::memory_order_relaxed) && !p->deadline.is_set())
+                return p->handle();
+        return 0;
+    }
+
     void recycle(outstanding_call& answer) noexcept final {
         open_call& p = static_cast<open_call&>(answer);
         bool last;
@@ -22909,6 +22935,8 @@ public:
             p.payload_.clear();
             p.continuation_.reset();
             p.subject = nullptr;
+            p.set_awaited_by(nullptr);
+            p.set_for_ever(false);
             p.explained = false;
             if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;
@@ -23783,6 +23811,8 @@ public:
 
     bool await(outstanding_call& answer, instant deadline) final {
         answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, deadline == never && !in_timed_scope());
         const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
                                                 true, [&answer] { return answer.done(); });
         answer.set_awaited_by(nullptr);
@@ -23804,6 +23834,20 @@ public:
 
     outstanding_call& refuse_call(context_id from, error why) final {
         return *failed_answer(from, std::move(why));
+    }
+
+    void waits_for_self(outstanding_call& answer, bool for_ever) final {
+        answer.set_for_ever(for_ever);
+        if (!for_ever || !answer.subject) return;
+        open_call& p = static_cast<open_call&>(answer);
+        p.retain();
+        // behind the call itself, which this context sends to itself
+        if (!broker_.defer([this, &p] {
+                std::optional<error> cycle = core().cycle_of(p.handle());
+                if (cycle) give_up(p, std::move(*cycle));
+                p.release();
+            }))
+            p.release();
     }
 
     void cancel_call(outstanding_call& p) final {
@@ -24062,6 +24106,19 @@ namespace detail {
 template <class Io>
 class activity_list;
 
+/// Where the calls of a context run. Threads: loop.
+template <class Io>
+class places_of_calls {
+public:
+    /// Adds what runs there, and what waits for that.
+    virtual void describe(activity_list<Io>& to) = 0;
+    /// If who waits for that answer, which this context is to give, waits for himself in the end.
+    virtual std::optional<error> cycle_of(handle_id answer) = 0;
+
+protected:
+    ~places_of_calls() = default;
+};
+
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
 ///
@@ -24092,7 +24149,7 @@ private:
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
-    unique_function<void(activity_list<Io>&)> places_; // the loop's
+    places_of_calls<Io>* places_ = nullptr; // the loop's
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
@@ -24197,10 +24254,13 @@ public:
         return path.empty() ? "context " + std::to_string(id) : path;
     }
 
-    /// Who adds what runs here and what waits for that; empty: nobody. Threads: loop.
-    void set_places(unique_function<void(activity_list<Io>&)> add) { places_ = std::move(add); }
+    /// Where the calls of this context run; null: it executes none. Threads: loop.
+    void set_places(places_of_calls<Io>* where) noexcept { places_ = where; }
     void add_places(activity_list<Io>& to) {
-        if (places_) places_(to);
+        if (places_) places_->describe(to);
+    }
+    std::optional<error> cycle_of(handle_id answer) {
+        return places_ ? places_->cycle_of(answer) : std::nullopt;
     }
 
     /// What this context knows of paths, for errors that come from below.
@@ -29025,7 +29085,7 @@ class incoming_calls {
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
-    bool main_runs_ = false;                // the main thread executes a call
+    incoming_call* main_runs_ = nullptr;    // what the main thread executes
     std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
     std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
     std::size_t pool_waiting_ = 0;
@@ -29206,7 +29266,8 @@ public:
         incoming_call* c = first_;
         if (!c) return nullptr;
         unqueue(*c);
-        main_runs_ = c->on_main = true;
+        main_runs_ = c;
+        c->on_main = true;
         ++main_begun_;
         refusal = start(*c, by);
         return c;
@@ -29249,7 +29310,7 @@ public:
 #endif
         bytes_ -= c.payload.size();
         if (c.payload.capacity() > kept_bytes || c.payload.is_secret()) c.payload = buffer{};
-        if (c.on_main) main_runs_ = false;
+        if (c.on_main) main_runs_ = nullptr;
         free_.push_back(&c);
         --size_;
     }
@@ -29351,6 +29412,27 @@ public:
     progress look() {
         const std::lock_guard lock(mutex_);
         return {main_begun_, main_runs_ && first_, pool_begun_, pool_waiting_};
+    }
+
+    /// What a call that was accepted does not end before: the function that it runs itself or, if
+    /// it waits for the main thread, the one that runs there. `runs` null: neither, or it is not
+    /// known.
+    struct holder {
+        const function_entry* called = nullptr;
+        const function_entry* runs = nullptr;
+        const scope_worker* by = nullptr;
+    };
+    holder holder_of(context_id src, handle_id reply_to) {
+        const std::lock_guard lock(mutex_);
+        const auto is_running = [](const incoming_call& c) {
+            return c.state.load(std::memory_order_acquire) == incoming_call::phase::running;
+        };
+        const incoming_call* c = lookup(src, reply_to);
+        if (!c) return {};
+        const bool queued = c == first_ || c->previous; // for the main thread
+        const incoming_call* runs = queued ? main_runs_ : c;
+        if (!runs || !is_running(*runs)) return {};
+        return {c->entry, runs->entry, runs->scope.worker()};
     }
 
     /// Calls `show(call)` for each that runs or waits, in no order. Under the lock.
@@ -29522,7 +29604,7 @@ namespace detail {
 /// loop, but for the constructor and the destructor, which is to run while the loop does or after
 /// that.
 template <class Io>
-class basic_places {
+class basic_places final : public places_of_calls<Io> {
     using phase = incoming_call::phase;
 
     /// A place where calls queue.
@@ -29540,21 +29622,19 @@ class basic_places {
     timer look_{};
 
     static constexpr std::size_t most_waiting = 64;
+    static constexpr int most_links = 64;
 
 public:
     basic_places(basic_router_core<Io>& node, incoming_calls<Io>& calls, const std::string& name)
         : node_(node), calls_(calls), name_(name) {
         look_.fire = [this] { look(); };
-        const auto begin = [this] {
-            node_.set_places([this](activity_list<Io>& to) { describe(to); });
-        };
-        node_.loop().defer(begin);
+        node_.loop().defer([this] { node_.set_places(this); });
     }
     basic_places(basic_places&&) = delete;
     ~basic_places() {
         node_.loop().run([this] {
             node_.loop().cancel_slow_timer(look_);
-            node_.set_places({});
+            node_.set_places(nullptr);
         });
     }
 
@@ -29578,7 +29658,7 @@ private:
         }
     }
 
-    void describe(activity_list<Io>& to) {
+    void describe(activity_list<Io>& to) override {
         struct seen {
             activity what;
             const scope_worker* by;
@@ -29606,6 +29686,26 @@ private:
         for (activity& a : waiting) to.all.push_back(std::move(a));
         if (more > 0)
             to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
+    }
+
+    /// Every link of it is a thread or a task that waits without a deadline, or a call in the main
+    /// thread's queue: so nothing but a cancellation could end it.
+    MITOGEN_COLD std::optional<error> cycle_of(handle_id answer) override {
+        std::string text;
+        handle_id at = answer;
+        for (int links = 0; links < most_links; ++links) {
+            const auto holds = calls_.holder_of(node_.id(), at);
+            if (!holds.runs) return std::nullopt;
+            text += (links ? ", which waits for the answer to " : "") + holds.called->name();
+            if (holds.called != holds.runs)
+                text += ", which waits for the main thread, which runs " + holds.runs->name();
+            at = node_.outstanding().awaited_for_ever(holds.by, node_.id());
+            if (at == 0) return std::nullopt;
+            if (at == answer)
+                return error(reason::misuse, "it would wait for itself, for ever: " + text +
+                                                 ", which waits for that answer");
+        }
+        return std::nullopt;
     }
 
     void look() {

@@ -123,7 +123,7 @@ class answer_wait final : task_wait {
 
     bool happened() override { return answer_.done(); }
     void arm() override {
-        answer_.state()->set_awaited_by(&scope());
+        waits_for_answer(*answer_.state());
         answer_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { answer_.abandon(why); }

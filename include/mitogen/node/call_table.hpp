@@ -359,6 +359,18 @@ public:
         return found;
     }
 
+    /// The answer from `respondent` that `who` waits for, and will for ever if it does not come; 0:
+    /// there is none. Threads: loop.
+    handle_id awaited_for_ever(const scope_worker* who, context_id respondent) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& p : slots_)
+            if (p->open_ && p->respondent_ == respondent &&
+                p->awaited_by_.load(std::memory_order_relaxed) == who &&
+                p->for_ever_.load(std::memory_order_relaxed) && !p->deadline.is_set())
+                return p->handle();
+        return 0;
+    }
+
     void recycle(outstanding_call& answer) noexcept final {
         open_call& p = static_cast<open_call&>(answer);
         bool last;
@@ -370,6 +382,8 @@ public:
             p.payload_.clear();
             p.continuation_.reset();
             p.subject = nullptr;
+            p.set_awaited_by(nullptr);
+            p.set_for_ever(false);
             p.explained = false;
             if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;

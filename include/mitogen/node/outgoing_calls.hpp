@@ -107,6 +107,8 @@ public:
 
     bool await(outstanding_call& answer, instant deadline) final {
         answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, deadline == never && !in_timed_scope());
         const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
                                                 true, [&answer] { return answer.done(); });
         answer.set_awaited_by(nullptr);
@@ -128,6 +130,20 @@ public:
 
     outstanding_call& refuse_call(context_id from, error why) final {
         return *failed_answer(from, std::move(why));
+    }
+
+    void waits_for_self(outstanding_call& answer, bool for_ever) final {
+        answer.set_for_ever(for_ever);
+        if (!for_ever || !answer.subject) return;
+        open_call& p = static_cast<open_call&>(answer);
+        p.retain();
+        // behind the call itself, which this context sends to itself
+        if (!broker_.defer([this, &p] {
+                std::optional<error> cycle = core().cycle_of(p.handle());
+                if (cycle) give_up(p, std::move(*cycle));
+                p.release();
+            }))
+            p.release();
     }
 
     void cancel_call(outstanding_call& p) final {

@@ -54,6 +54,7 @@ protected:
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
     std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
+    std::atomic<bool> for_ever_{false}; // nothing but the answer ends that wait
     instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
@@ -77,6 +78,8 @@ public:
     void set_awaited_by(const detail::scope_worker* who) noexcept {
         awaited_by_.store(who, std::memory_order_relaxed);
     }
+    /// That wait has no deadline.
+    void set_for_ever(bool is) noexcept { for_ever_.store(is, std::memory_order_relaxed); }
 
     /// True once completed; failure() and payload() are then fixed.
     bool done() const noexcept { return done_.load(std::memory_order_acquire); }

@@ -39,6 +39,19 @@ namespace detail {
 template <class Io>
 class activity_list;
 
+/// Where the calls of a context run. Threads: loop.
+template <class Io>
+class places_of_calls {
+public:
+    /// Adds what runs there, and what waits for that.
+    virtual void describe(activity_list<Io>& to) = 0;
+    /// If who waits for that answer, which this context is to give, waits for himself in the end.
+    virtual std::optional<error> cycle_of(handle_id answer) = 0;
+
+protected:
+    ~places_of_calls() = default;
+};
+
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
 ///
@@ -69,7 +82,7 @@ private:
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
-    unique_function<void(activity_list<Io>&)> places_; // the loop's
+    places_of_calls<Io>* places_ = nullptr; // the loop's
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
@@ -174,10 +187,13 @@ public:
         return path.empty() ? "context " + std::to_string(id) : path;
     }
 
-    /// Who adds what runs here and what waits for that; empty: nobody. Threads: loop.
-    void set_places(unique_function<void(activity_list<Io>&)> add) { places_ = std::move(add); }
+    /// Where the calls of this context run; null: it executes none. Threads: loop.
+    void set_places(places_of_calls<Io>* where) noexcept { places_ = where; }
     void add_places(activity_list<Io>& to) {
-        if (places_) places_(to);
+        if (places_) places_->describe(to);
+    }
+    std::optional<error> cycle_of(handle_id answer) {
+        return places_ ? places_->cycle_of(answer) : std::nullopt;
     }
 
     /// What this context knows of paths, for errors that come from below.

@@ -106,7 +106,7 @@ class incoming_calls {
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
-    bool main_runs_ = false;                // the main thread executes a call
+    incoming_call* main_runs_ = nullptr;    // what the main thread executes
     std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
     std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
     std::size_t pool_waiting_ = 0;
@@ -287,7 +287,8 @@ public:
         incoming_call* c = first_;
         if (!c) return nullptr;
         unqueue(*c);
-        main_runs_ = c->on_main = true;
+        main_runs_ = c;
+        c->on_main = true;
         ++main_begun_;
         refusal = start(*c, by);
         return c;
@@ -330,7 +331,7 @@ public:
 #endif
         bytes_ -= c.payload.size();
         if (c.payload.capacity() > kept_bytes || c.payload.is_secret()) c.payload = buffer{};
-        if (c.on_main) main_runs_ = false;
+        if (c.on_main) main_runs_ = nullptr;
         free_.push_back(&c);
         --size_;
     }
@@ -432,6 +433,27 @@ public:
     progress look() {
         const std::lock_guard lock(mutex_);
         return {main_begun_, main_runs_ && first_, pool_begun_, pool_waiting_};
+    }
+
+    /// What a call that was accepted does not end before: the function that it runs itself or, if
+    /// it waits for the main thread, the one that runs there. `runs` null: neither, or it is not
+    /// known.
+    struct holder {
+        const function_entry* called = nullptr;
+        const function_entry* runs = nullptr;
+        const scope_worker* by = nullptr;
+    };
+    holder holder_of(context_id src, handle_id reply_to) {
+        const std::lock_guard lock(mutex_);
+        const auto is_running = [](const incoming_call& c) {
+            return c.state.load(std::memory_order_acquire) == incoming_call::phase::running;
+        };
+        const incoming_call* c = lookup(src, reply_to);
+        if (!c) return {};
+        const bool queued = c == first_ || c->previous; // for the main thread
+        const incoming_call* runs = queued ? main_runs_ : c;
+        if (!runs || !is_running(*runs)) return {};
+        return {c->entry, runs->entry, runs->scope.worker()};
     }
 
     /// Calls `show(call)` for each that runs or waits, in no order. Under the lock.

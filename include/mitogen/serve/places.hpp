@@ -4,6 +4,8 @@
 // log if it takes long.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/on.hpp>
 #include <mitogen/base/time.hpp>
@@ -16,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +31,7 @@ namespace detail {
 /// loop, but for the constructor and the destructor, which is to run while the loop does or after
 /// that.
 template <class Io>
-class basic_places {
+class basic_places final : public places_of_calls<Io> {
     using phase = incoming_call::phase;
 
     /// A place where calls queue.
@@ -46,21 +49,19 @@ class basic_places {
     timer look_{};
 
     static constexpr std::size_t most_waiting = 64;
+    static constexpr int most_links = 64;
 
 public:
     basic_places(basic_router_core<Io>& node, incoming_calls<Io>& calls, const std::string& name)
         : node_(node), calls_(calls), name_(name) {
         look_.fire = [this] { look(); };
-        const auto begin = [this] {
-            node_.set_places([this](activity_list<Io>& to) { describe(to); });
-        };
-        node_.loop().defer(begin);
+        node_.loop().defer([this] { node_.set_places(this); });
     }
     basic_places(basic_places&&) = delete;
     ~basic_places() {
         node_.loop().run([this] {
             node_.loop().cancel_slow_timer(look_);
-            node_.set_places({});
+            node_.set_places(nullptr);
         });
     }
 
@@ -84,7 +85,7 @@ private:
         }
     }
 
-    void describe(activity_list<Io>& to) {
+    void describe(activity_list<Io>& to) override {
         struct seen {
             activity what;
             const scope_worker* by;
@@ -112,6 +113,26 @@ private:
         for (activity& a : waiting) to.all.push_back(std::move(a));
         if (more > 0)
             to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
+    }
+
+    /// Every link of it is a thread or a task that waits without a deadline, or a call in the main
+    /// thread's queue: so nothing but a cancellation could end it.
+    MITOGEN_COLD std::optional<error> cycle_of(handle_id answer) override {
+        std::string text;
+        handle_id at = answer;
+        for (int links = 0; links < most_links; ++links) {
+            const auto holds = calls_.holder_of(node_.id(), at);
+            if (!holds.runs) return std::nullopt;
+            text += (links ? ", which waits for the answer to " : "") + holds.called->name();
+            if (holds.called != holds.runs)
+                text += ", which waits for the main thread, which runs " + holds.runs->name();
+            at = node_.outstanding().awaited_for_ever(holds.by, node_.id());
+            if (at == 0) return std::nullopt;
+            if (at == answer)
+                return error(reason::misuse, "it would wait for itself, for ever: " + text +
+                                                 ", which waits for that answer");
+        }
+        return std::nullopt;
     }
 
     void look() {

@@ -34,7 +34,7 @@ class future_wait final : task_wait {
 
     bool happened() override { return future_.done(); }
     void arm() override {
-        future_.state()->set_awaited_by(&scope());
+        waits_for_answer(*future_.state());
         future_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { future_.abandon(why); }

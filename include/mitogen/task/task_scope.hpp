@@ -196,6 +196,13 @@ protected:
     /// The one that waits, from begin() on.
     task_scope& scope() const noexcept { return *scope_; }
 
+    /// Says who waits for an answer.
+    void waits_for_answer(outstanding_call& answer) {
+        answer.set_awaited_by(scope_);
+        if (answer.respondent() == scope_->port().id()) [[unlikely]]
+            scope_->port().waits_for_self(answer, true);
+    }
+
     /// Throws why the task is cancelled, where what it waited for has not happened.
     void check() {
         if (!happened()) raise(*scope_->cancelled());
