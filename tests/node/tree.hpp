@@ -118,6 +118,7 @@ public:
     result<mitogen::boot_info> info_of_boot(context_id) override { return not_here(); }
     int child_pid(context_id) override { return -1; }
     std::vector<mitogen::context_status> status() override { return {}; }
+    std::vector<mitogen::activity> activities() override { return {}; }
     bool watches_descriptors() const noexcept override { return false; }
     long watch(mitogen::detail::event_source&) override { return -ENOTSUP; }
     void unwatch(mitogen::detail::event_source&) override {}
