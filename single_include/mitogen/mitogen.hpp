@@ -29411,7 +29411,7 @@ public:
     };
     progress look() {
         const std::lock_guard lock(mutex_);
-        return {main_begun_, main_runs_ && first_, pool_begun_, pool_waiting_};
+        return {main_begun_, first_ != nullptr, pool_begun_, pool_waiting_};
     }
 
     /// What a call that was accepted does not end before: the function that it runs itself or, if
