@@ -137,6 +137,7 @@
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/program/executable.hpp>
 #include <mitogen/os/program/program_kind.hpp>
+#include <mitogen/os/program/program_words.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/stdio.hpp>
 #include <mitogen/os/user/credentials.hpp>
@@ -168,6 +169,7 @@
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
 #include <mitogen/serve/places.hpp>
+#include <mitogen/serve/program_id.hpp>
 #include <mitogen/sync/event.hpp>
 #include <mitogen/sync/wait_group.hpp>
 #include <mitogen/task/task_calls.hpp>

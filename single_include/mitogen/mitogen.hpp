@@ -1093,7 +1093,8 @@ struct bounds {
 };
 
 /// What receives records. Called on the loop's thread or on the thread that logs, one at a time per
-/// thread: it must be thread-safe and must not block.
+/// thread: it must be thread-safe and must not block. What it throws is caught and counted, see
+/// sink_failures(). What is logged inside it goes to stderr.
 using sink = unique_function<void(const record&)>;
 
 namespace detail {
@@ -1110,6 +1111,7 @@ struct state {
     std::atomic<std::uint64_t> bytes_per_second{bounds{}.bytes_per_second};
     std::atomic<std::uint32_t> seconds_at_once{bounds{}.seconds_at_once};
     std::atomic<std::uint64_t> queue_bytes{bounds{}.queue_bytes};
+    std::atomic<std::uint64_t> sink_failures{0};
 };
 inline constinit state global{}; // never destroyed: exit handlers log too
 
@@ -1139,6 +1141,26 @@ inline void to_stderr(const record& r) {
     if (r.logger == "mitogen") line.append("mitogen: ");
     line.append(r.text).append("\n");
     std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+/// True while this thread is inside a sink.
+inline thread_local constinit bool in_sink = false;
+
+/// Calls the sink.
+inline void call_sink(sink& to, const record& r) {
+    if (ambient) return to(r); // a simulated thread may be another one when it returns
+    struct inside {
+        inside() noexcept { in_sink = true; }
+        ~inside() { in_sink = false; }
+    } const mark;
+    to(r);
+}
+
+/// The sink has thrown.
+MITOGEN_COLD inline void count_sink_failure() {
+    if (here().sink_failures.fetch_add(1, std::memory_order_relaxed) == 0)
+        to_stderr({level::error, no_context, {}, "mitogen",
+                   "the log sink has thrown an exception; what it does not take is lost"});
 }
 } // namespace detail
 
@@ -1192,8 +1214,25 @@ inline sink& current() {
     return to && to->call ? to->call : standard;
 }
 
+/// How many records the sinks of this process have answered with an exception. They are lost;
+/// stderr has told so of the first. Threads: any.
+inline std::uint64_t sink_failures() noexcept {
+    return detail::here().sink_failures.load(std::memory_order_relaxed);
+}
+
 /// Hands one record to the sink, whatever its level.
-inline void emit(const record& r) { current()(r); }
+inline void emit(const record& r) {
+    if (detail::in_sink) return detail::to_stderr(r);
+#if MITOGEN_HAS_EXCEPTIONS
+    try {
+        detail::call_sink(current(), r);
+    } catch (...) {
+        detail::count_sink_failure();
+    }
+#else
+    detail::call_sink(current(), r);
+#endif
+}
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {
@@ -2286,11 +2325,16 @@ struct any_base {
     operator Base() const;
 };
 
+// Converts to nothing: initialises an aggregate only if its first member is made from anything, as
+// std::any is.
+struct no_value {};
+
 /// Aggregates that can be taken apart: those without base classes.
 template <class T>
-concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires {
-    T{any_base<T>{}};
-};
+concept plain_aggregate =
+    std::is_aggregate_v<T> && std::is_class_v<T> && (!requires { T{any_base<T>{}}; } || requires {
+        T{no_value{}};
+    });
 
 template <class T>
 consteval shape class_shape() {
@@ -4358,6 +4402,16 @@ struct kept_parameters<WithDialogs, Kept, First, Rest...>
           kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type,
                           Rest...>> {};
 
+// The one with that index, from 0, of the parameters that travel, as it is declared.
+template <std::size_t Index, class List>
+struct nth_declared;
+template <std::size_t Index, class First, class... Rest>
+struct nth_declared<Index, type_list<First, Rest...>>
+    : std::conditional_t<
+          injected<First>, nth_declared<Index, type_list<Rest...>>,
+          std::conditional_t<Index == 0, std::type_identity<First>,
+                             nth_declared<Index - 1, type_list<Rest...>>>> {};
+
 // Why something is no remote function. Reported by check_function(), because a class that fails to
 // compile causes more errors if it is used.
 enum class fault : unsigned char { none, not_a_function, not_const };
@@ -4415,6 +4469,11 @@ struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
         callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
     static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
 };
+
+/// The parameter with that index, from 0, of those of `F` that travel, as it is declared.
+template <auto F, std::size_t Index>
+using declared_parameter =
+    typename nth_declared<Index, typename function_traits<F>::parameters>::type;
 
 // Fail to compile if something cannot travel. Compilers print the template arguments above the
 // message: function, position, type.
@@ -7709,11 +7768,13 @@ public:
 
     // ---- questions, and the answers to them
 
-    /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+    /// The key by which `subject`, a function_entry, is called in `to` if that does not know its
+    /// number.
     virtual result<std::uint64_t> key_of(const void* subject, context_id to) = 0;
-    /// True if `id` is known to run the same build as this context. Also if nobody is there: that
-    /// it is lost, not what it runs, is what a caller must hear.
-    virtual bool same_build(context_id id) = 0;
+    /// True if `function`, a function_entry, is what its number means in `to`: that runs the same
+    /// program as this context, and both had the function when they began. Also if nobody is there:
+    /// that it is lost, not what it runs, is what a caller must hear.
+    virtual bool calls_by_number(context_id to, const void* function, std::uint32_t number) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
     virtual outstanding_call& ask(const detail::question& what) = 0;
     /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is
@@ -8427,13 +8488,31 @@ struct argument_count {
     static constexpr bool checked = Given == Expected;
 };
 
+/// True if an object of the parameter's own type, such as one that can only be moved, is looked at
+/// where it is: the function takes it by reference to const.
+template <auto Function, std::size_t Position, class Given, class Parameter>
+consteval bool binds_to_const() {
+    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
+        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
+    else
+        return false;
+}
+
+template <auto Function, std::size_t Position, class Given, class Parameter>
+consteval bool takes_argument() {
+    if constexpr (std::is_convertible_v<Given, Parameter>)
+        return true;
+    else
+        return binds_to_const<Function, Position, Given, Parameter>();
+}
+
 template <auto Function, std::size_t Position, class Given, class Parameter>
 struct argument_of {
-    static_assert(std::is_convertible_v<Given, Parameter>,
+    static constexpr bool checked = takes_argument<Function, Position, Given, Parameter>();
+    static_assert(checked,
                   "mitogen: this argument (counted from 1 by Position) does not convert to the "
                   "Parameter of the remote Function; "
                   "it would not compile as a local call either");
-    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
 };
 
 /// What is wrong with a call on a default-constructed context.
@@ -8518,7 +8597,7 @@ public:
 inline bool frame_for(mitogen::node& port, context_id to, const function_entry& function,
                       const call_options& options, call_frame& frame, std::optional<error>& why) {
     frame.function = function.index();
-    if (!port.same_build(to)) {
+    if (!port.calls_by_number(to, &function, function.index())) {
         const result<std::uint64_t> key = port.key_of(&function, to);
         if (!key) {
             why.emplace(key.error());
@@ -16705,6 +16784,9 @@ private:
 #if __has_include(<link.h>)
 #include <link.h>
 #endif
+#if defined(__linux__) && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
 #if !defined(__linux__) && __has_include(<sys/sysctl.h>)
 #include <sys/sysctl.h>
 #include <sys/types.h>
@@ -16717,6 +16799,42 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
 namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
+/// The program's path if the dynamic loader was started with it as its argument, as bundles do
+/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
+MITOGEN_COLD inline std::string loaded_program() {
+    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
+    const void* at = nullptr;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
+                if (object->dlpi_phdr[i].p_type == PT_INTERP)
+                    *static_cast<const void**>(to) = object->dlpi_phdr;
+            return 1; // the first object is the program
+        },
+        &at));
+    if (!at) return {};
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return {};
+    std::string path;
+    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
+    while (path.empty() && std::fgets(line, sizeof line, maps)) {
+        unsigned long begin = 0, end = 0;
+        int name = 0;
+        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
+            continue;
+        const auto address = reinterpret_cast<std::uintptr_t>(at);
+        if (address < begin || address >= end || line[name] != '/') continue;
+        path = line + name;
+        path.erase(path.find_last_not_of('\n') + 1);
+    }
+    std::fclose(maps);
+    return path;
+}
+#else
+inline std::string loaded_program() { return {}; }
+#endif
 
 MITOGEN_COLD inline std::string own_path() {
 #if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
@@ -16731,7 +16849,8 @@ MITOGEN_COLD inline std::string own_path() {
     std::size_t size = sizeof path - 1;
     return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
 #elif defined(__linux__)
-    return "/proc/self/exe";
+    const std::string loaded = loaded_program();
+    return loaded.empty() ? "/proc/self/exe" : loaded;
 #else
     return "/proc/curproc/file";
 #endif
@@ -16836,6 +16955,7 @@ inline unique_fd& self_executable() {
 MITOGEN_COLD inline std::string self_path() {
     std::string path = detail::own_path();
 #if defined(__linux__)
+    if (path != "/proc/self/exe") return path;
     std::string target(4096, '\0'); // PATH_MAX
     const long n = ::readlink(path.c_str(), target.data(), target.size());
     path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
@@ -17006,7 +17126,7 @@ inline constexpr std::size_t size_limit = 1 << 20;
 
 /// What a child says of itself.
 struct hello {
-    std::string build{};   ///< build id
+    std::string build{};   ///< build id / how many functions / hash of their identities
     std::string machine{}; ///< "Linux x86_64"
     std::uint32_t pid = 0;
 };
@@ -18503,15 +18623,17 @@ inline constinit main_arguments_type main_arguments{};
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// Ignores SIGPIPE in this process, unless the program has already decided about it: a write to a
-/// link whose far end has gone must be an error (EPIPE) and not the end of the process. Children
-/// that spawn() starts get the default back.
+/// Keeps SIGPIPE from ending this process, unless the program has already decided about it: a write
+/// to a link whose far end has gone must be an error (EPIPE). By a handler that does nothing: what
+/// the program starts itself (system, popen, fork and exec) has the default again, which it would
+/// not have if the signal were ignored.
 inline void ignore_sigpipe() noexcept {
     struct ::sigaction now {};
     if (::sigaction(SIGPIPE, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
         now.sa_handler != SIG_DFL)
         return;
-    now.sa_handler = SIG_IGN;
+    now.sa_handler = [](int) {};
+    now.sa_flags = SA_RESTART;
     static_cast<void>(::sigaction(SIGPIPE, &now, nullptr));
 }
 
@@ -24145,6 +24267,7 @@ private:
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
+    std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
@@ -24196,9 +24319,18 @@ public:
 
     /// Hash of this program's build; 0 until it is known.
     build_hash own_build() const noexcept { return own_build_; }
-    void set_own_build(build_hash build) noexcept { own_build_ = build; }
+    /// `functions`: what contexts of the same build call by number; outlives this.
+    void set_own_build(build_hash build, std::span<const void* const> functions) noexcept {
+        own_build_ = build;
+        numbered_ = functions;
+    }
 
-    bool same_build(context_id id) final {
+    bool calls_by_number(context_id to, const void* function, std::uint32_t number) final {
+        return number < numbered_.size() && numbered_[number] == function && same_build(to);
+    }
+
+    /// True if `id` is known to run the same build as this context, or nobody is there.
+    bool same_build(context_id id) {
         // whether it is there or not
         if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true;
         build_hash theirs = routes_.build_of(id);
@@ -25985,7 +26117,9 @@ namespace detail {
 /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
     const auto& function = *static_cast<const function_entry*>(subject);
-    if (function.stable_name()) return function.key();
+    // what a library has registered in a list of its own may be known elsewhere; that says so
+    const bool is_listed = registry::by_index(function.index()) == &function;
+    if (is_listed ? function.stable_name() : function.texts().is_stable) return function.key();
     return error(reason::unknown_function,
                  function.name() + " can be named only within one build, and context " +
                      std::to_string(to) +
@@ -26904,6 +27038,55 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/serve/program_id.hpp ----
+// program_id.hpp: what a program is for the other contexts of its tree: the same number means the
+// same function in two of them only if both have the same file and the same list of functions.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// This program as it stood when its first context began. What is registered later (by a library
+/// that is loaded then), or in another list (by a library that keeps its symbols to itself), has no
+/// number that others know, and is called by its key.
+///
+/// Threads: any.
+class program_id {
+    std::string text_;
+    build_hash hash_;
+    std::vector<const void*> functions_;
+
+    MITOGEN_COLD program_id() {
+        std::string names;
+        for (const function_entry* entry : registry::entries()) {
+            names += entry->identity();
+            names += '\n';
+            functions_.push_back(entry);
+        }
+        // A linker can be told to give two builds one id, and a shared library may be another one
+        // on another machine: hence the functions too, in their order.
+        text_ = os::build_id() + "/" + std::to_string(functions_.size()) + "/" +
+                std::to_string(hash_build(names));
+        hash_ = hash_build(text_);
+    }
+
+public:
+    /// Made by the first call, which takes some microseconds per function.
+    MITOGEN_COLD static const program_id& own() {
+        static const program_id id;
+        return id;
+    }
+
+    /// What it says of itself in a handshake.
+    const std::string& text() const noexcept { return text_; }
+    /// What others are compared with.
+    build_hash hash() const noexcept { return hash_; }
+    /// Its function entries, by number.
+    const std::vector<const void*>& functions() const noexcept { return functions_; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sync/wait_group.hpp ----
 // wait_group.hpp: counts what is under way, and lets one thread wait until nothing is.
 
@@ -27174,7 +27357,7 @@ private:
         w.name = plan.name;
         if (plan.name_takes_id) w.name += "." + std::to_string(id);
         w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
-        w.build = os::build_id();
+        w.build = program_id::own().text();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
         w.pool_threads = pool_threads_;
         w.grace_ns = timeouts_.grace;
@@ -30575,7 +30758,7 @@ inline constexpr std::size_t name_limit = 256;
 
 /// What a program that wants to join says of itself.
 struct request {
-    std::string build{}; ///< build id
+    std::string build{}; ///< as handshake::hello's
     std::uint32_t pid = 0;
     std::string name{}; ///< empty: the listener chooses
 };
@@ -31308,7 +31491,7 @@ public:
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
-        this->set_own_build(hash_build(os::build_id()));
+        this->set_own_build(program_id::own().hash(), program_id::own().functions());
         receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
@@ -31690,8 +31873,9 @@ template <class Io>
         if (const std::int64_t user = os::peer_user(socket.get()); !os::is_trusted_user(user))
             return error(reason::connect,
                          "cannot join at " + path + ": another user listens there");
-        const buffer request = joining::encode_request(
-            {os::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
+        const buffer request =
+            joining::encode_request({detail::program_id::own().text(),
+                                     static_cast<std::uint32_t>(io.own_pid()), options.name});
         // A refusal may have been sent before the request was read.
         (void)io.write(socket.get(), request.data(), request.size());
         handshake::hello_reader reader(joining::answer_rules);
@@ -31810,7 +31994,7 @@ public:
         answer_.id = id;
         answer_.ancestors = router_.path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
-        answer_.build = os::build_id();
+        answer_.build = program_id::own().text();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
         answer_.rules = router_.rules();
         say(stage::answered);
@@ -34191,6 +34375,83 @@ MITOGEN_INLINE result<boot_plan> slurm::plan() const { return detail::planned_sl
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/program/program_words.hpp ----
+// program_words.hpp: whether a tool on this machine knows an option, without running it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// The contents of a file; empty if it cannot be read, or has more than 16 MiB.
+MITOGEN_COLD inline std::string contents_of(const std::string& path) {
+    const unique_fd file(static_cast<int>(os::open(path.c_str(), O_RDONLY)));
+    if (!file) return {};
+    constexpr std::size_t most = 16u << 20;
+    constexpr std::size_t chunk = 1u << 18;
+    std::string all;
+    for (;;) {
+        const std::size_t had = all.size();
+        all.resize(had + chunk);
+        const long n = os::pread(file.get(), all.data() + had, chunk, static_cast<::off_t>(had));
+        all.resize(had + static_cast<std::size_t>(n > 0 ? n : 0));
+        if (n <= 0) return all;
+        if (all.size() > most) return {};
+    }
+}
+
+/// The contents of the program `name`: a path, or searched for in PATH as execvp(3) does. A script
+/// is taken for a wrapper of the next program of that name in PATH.
+MITOGEN_COLD inline std::string program_contents(const std::string& name) {
+    const std::size_t slash = name.rfind('/');
+    if (slash != std::string::npos) {
+        std::string own = contents_of(name);
+        return own.starts_with("#!") ? program_contents(name.substr(slash + 1)) : own;
+    }
+    const char* const path = std::getenv("PATH");
+    for (std::string_view left = path ? path : "/usr/bin:/bin"; !left.empty();) {
+        const std::size_t end = std::min(left.find(':'), left.size());
+        const std::string folder(left.substr(0, end));
+        std::string found = contents_of((folder.empty() ? "." : folder) + "/" + name);
+        if (!found.empty() && !found.starts_with("#!")) return found;
+        left.remove_prefix(std::min(end + 1, left.size()));
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Which of some words the files of programs contain: the names of a tool's options stand in it as
+/// they are. Each file is read once.
+///
+/// Threads: any. Blocks: while a file is read, some milliseconds.
+class program_words {
+    io::posix_mutex mutex_;
+    std::vector<std::string_view> words_;
+    std::vector<std::pair<std::string, std::vector<bool>>> known_;
+
+public:
+    /// `words`: at least one character each; they outlive this.
+    explicit program_words(std::vector<std::string_view> words) : words_(std::move(words)) {}
+
+    /// For each word whether the program `name`, a path or searched for in PATH, has it. A program
+    /// that cannot be read has none.
+    MITOGEN_COLD std::vector<bool> of(const std::string& name) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [program, has] : known_)
+            if (program == name) return has;
+        const std::string contents = detail::program_contents(name);
+        std::vector<bool> has;
+        for (const std::string_view word : words_)
+            has.push_back(contents.find(word) != std::string::npos);
+        known_.emplace_back(name, has);
+        return has;
+    }
+};
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/method/ssh.hpp ----
 // ssh.hpp: a child on another machine, through the system's ssh.
 
@@ -34277,12 +34538,29 @@ struct planned_ssh : ssh {
         }
         a.push_back("-T"); // a terminal would mangle bytes
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        // What people configure for their own sessions. The first value counts: ssh_args win.
+        option("ClearAllForwardings yes");
+        const auto& [has_command, has_session] = newer_options();
+        if (has_command) option("RemoteCommand none");
+        if (has_session) {
+            option("SessionType default");
+            option("StdinNull no");
+            option("ForkAfterAuthentication no");
+        }
         a.push_back(hostname);
         a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
 private:
+    /// Whether that ssh has RemoteCommand (since OpenSSH 7.6), and the three options that say what
+    /// a session is (8.7): one that has not would end with an error.
+    MITOGEN_COLD std::pair<bool, bool> newer_options() const {
+        static os::program_words known({"remotecommand", "forkafterauthentication"});
+        const std::vector<bool> has = known.of(ssh_path);
+        return {has[0], has[1]};
+    }
+
     bool may_ask() const noexcept { return interactive || !password.empty(); }
 
     /// What it asks; its own questions are not translated. Those of the server, which may be in any
@@ -34305,6 +34583,9 @@ private:
 
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source
     /// (sshconnect*.c, readconf.c, misc.c) and not translated.
+    static constexpr std::string_view takes_no_more =
+        "the server has closed the connection before it said who it is: it takes no more logins at "
+        "once (MaxStartups in its configuration; connect to fewer at a time), or none from here";
     static constexpr detail::error_pattern error_patterns_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with "
@@ -34319,6 +34600,10 @@ private:
          ".password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
          "authentication failed: too many keys were tried; set identity_file"},
+        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
         {"Could not resolve hostname", reason::resolve, "the host name has no address"},
         {"Connection refused", reason::connection_refused, "nothing listens there"},
         {"timed out", reason::connect_timeout, "the host does not answer"},
@@ -35269,7 +35554,7 @@ MITOGEN_COLD std::optional<handshake::welcome>
 shake_hands(Io& io, const child_ends<Io>& ends, handshake::hello_reader& reader,
             duration_ns patience = welcome_patience) {
     const buffer hello = handshake::encode_hello(
-        {os::build_id(), os::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
+        {program_id::own().text(), os::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
     if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
     const instant end = after(io.now(), patience);
     for (;;) {

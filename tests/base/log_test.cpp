@@ -48,6 +48,25 @@ TEST_CASE("a record of this process says so") {
     CHECK(where == mitogen::no_context);
 }
 
+TEST_CASE(
+    "what a sink throws is caught and counted, and what it logs itself does not come back to it") {
+    const restore back;
+    const auto before = log::sink_failures();
+    int calls = 0;
+    log::set_sink([&](const log::record&) {
+        ++calls;
+        log::write(log::level::error, "from inside the sink");
+        throw 1;
+    });
+    log::write(log::level::error, "x");
+    log::write(log::level::error, "y");
+    CHECK(calls == 2);
+    CHECK(log::sink_failures() == before + 2);
+    log::set_sink([&](const log::record&) { ++calls; });
+    log::write(log::level::error, "z");
+    CHECK(calls == 3);
+}
+
 TEST_CASE("a record may be made under a name of the program's own") {
     const restore back;
     std::vector<std::string> seen;

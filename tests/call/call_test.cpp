@@ -40,6 +40,12 @@ point moved(const point& p, int by) { return {p.x + by, p.y + by}; }
 std::uint64_t sum(std::span<const std::uint32_t> numbers) {
     return std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
 }
+struct job {
+    std::unique_ptr<int> number{};
+    std::string name{};
+};
+int number_of(const job& j) { return j.number ? *j.number : 0; }
+int value_of(mitogen::router&, const std::unique_ptr<int>& p) { return p ? *p : 0; }
 std::unique_ptr<int> doubled(std::unique_ptr<int> value) {
     if (value) *value *= 2;
     return value;
@@ -140,6 +146,9 @@ TEST_CASE("arguments and results of all kinds arrive as they were") {
     REQUIRE(result);
     CHECK(*result == 42);
     CHECK_FALSE(child.call<&doubled>(nullptr));
+    const job one{std::make_unique<int>(5), "a"}; // what cannot be copied is looked at where it is
+    CHECK(child.call<&number_of>(one) == 5);
+    CHECK(child.call<&value_of>(one.number) == 5);
     const std::vector<std::pair<std::string, int>> items{{"a", 1}, {"b", 2}, {"a", 3}};
     CHECK(child.call<&grouped>(items) ==
           std::map<std::string, std::vector<int>>{{"a", {1, 3}}, {"b", {2}}});

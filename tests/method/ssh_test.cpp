@@ -3,6 +3,7 @@
 #include "support/soon.hpp"
 #include "support/sshd.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -211,12 +212,17 @@ TEST_CASE("busybox is system enough") {
 
 namespace {
 
-/// What ssh is started with, but for its name and the first stage.
+/// What ssh is started with, but for its name, what keeps people's own configuration out of it, and
+/// the first stage.
 std::vector<std::string> arguments_of(const mitogen::ssh& how) {
     std::vector<std::string> a = how.arguments();
-    REQUIRE(a.size() > 2);
+    REQUIRE(a.size() > 4);
+    const std::string host = a[a.size() - 2];
+    const auto own = std::find(a.begin(), a.end(), "ClearAllForwardings yes");
+    REQUIRE(own != a.end());
+    a.erase(own - 1, a.end());
+    a.push_back(host);
     a.erase(a.begin());
-    a.pop_back();
     return a;
 }
 
@@ -275,6 +281,34 @@ TEST_CASE("ssh's options are options") {
     for (const int level : {-1, 4})
         CHECK(mitogen::ssh{.hostname = "web", .debug_level = level}.plan().error().reason() ==
               mitogen::reason::misuse);
+}
+
+TEST_CASE("what people configure for their own sessions does no harm") {
+    const support::sshd target;
+    {
+        tree t;
+        const auto reaches = [&](const std::vector<std::string>& lines) {
+            mitogen::ssh how = target.host();
+            const std::string config = target.dir() + "/for_people";
+            std::ofstream out(config);
+            std::ifstream common(how.ssh_args.at(1));
+            out << common.rdbuf();
+            for (const std::string& line : lines) out << line << '\n';
+            out.close();
+            how.ssh_args.at(1) = config;
+            auto host = t.router.try_ssh(how);
+            if (!host) WARN(host.error().what());
+            return host && host->call<&add>(2, 3) == 5;
+        };
+        CHECK(reaches({"RemoteCommand bash -l"}));
+        CHECK(reaches({"RequestTTY force", "LocalForward 127.0.0.1:1 127.0.0.1:1",
+                       "ExitOnForwardFailure yes"}));
+        const auto knows = mitogen::os::program_words({"forkafterauthentication"}).of("ssh");
+        if (!knows[0]) return;
+        CHECK(reaches({"StdinNull yes"}));
+        CHECK(reaches({"SessionType none"}));
+    }
+    CHECK(target.left_behind() == "");
 }
 
 TEST_CASE("a host behind another one is reached through that") {
@@ -336,6 +370,22 @@ TEST_CASE("an agent here serves programs there where that is wanted") {
 }
 
 // ---- no connection, and why
+
+TEST_CASE("a server that takes no more logins at once is overloaded") {
+    const support::scratch dir;
+    tree t;
+    for (const char* said : {"kex_exchange_identification: read: Connection reset by peer",
+                             "kex_exchange_identification: Connection closed by remote host"}) {
+        mitogen::ssh how;
+        how.hostname = "web";
+        how.ssh_path = support::write_script(
+            dir / "ssh", std::string("echo '") + said + "' >&2; exit 255\n");
+        const auto none = t.router.try_ssh(how);
+        REQUIRE_FALSE(none);
+        CHECK(none.error().kind() == mitogen::kind::overloaded);
+        CHECK_THAT(none.error().what(), Contains("MaxStartups"));
+    }
+}
 
 TEST_CASE("what ssh complains about arrives as a typed error") {
     const support::sshd target;

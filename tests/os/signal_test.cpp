@@ -4,6 +4,7 @@
 #include "../generic/forked.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ bool blocked(int number) {
     return ::sigismember(&mask, number) == 1;
 }
 
-TEST_CASE("SIGPIPE is ignored where the program has not decided about it") {
+TEST_CASE("SIGPIPE ends nobody where the program has not decided about it") {
     const int code = generic::forked([] {
         ::signal(SIGPIPE, SIG_DFL);
         os::ignore_sigpipe();
@@ -25,6 +26,16 @@ TEST_CASE("SIGPIPE is ignored where the program has not decided about it") {
         if (::pipe(fds) != 0) return 1;
         ::close(fds[0]);
         return ::write(fds[1], "x", 1) < 0 && errno == EPIPE ? 0 : 2;
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("what a program starts has SIGPIPE at its default") {
+    const int code = generic::forked([] {
+        ::signal(SIGPIPE, SIG_DFL);
+        os::ignore_sigpipe();
+        const int status = std::system("sh -c 'kill -PIPE $$'");
+        return WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGPIPE ? 0 : 1;
     });
     CHECK(code == 0);
 }

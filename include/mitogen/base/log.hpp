@@ -47,7 +47,8 @@ struct bounds {
 };
 
 /// What receives records. Called on the loop's thread or on the thread that logs, one at a time per
-/// thread: it must be thread-safe and must not block.
+/// thread: it must be thread-safe and must not block. What it throws is caught and counted, see
+/// sink_failures(). What is logged inside it goes to stderr.
 using sink = unique_function<void(const record&)>;
 
 namespace detail {
@@ -64,6 +65,7 @@ struct state {
     std::atomic<std::uint64_t> bytes_per_second{bounds{}.bytes_per_second};
     std::atomic<std::uint32_t> seconds_at_once{bounds{}.seconds_at_once};
     std::atomic<std::uint64_t> queue_bytes{bounds{}.queue_bytes};
+    std::atomic<std::uint64_t> sink_failures{0};
 };
 inline constinit state global{}; // never destroyed: exit handlers log too
 
@@ -93,6 +95,26 @@ inline void to_stderr(const record& r) {
     if (r.logger == "mitogen") line.append("mitogen: ");
     line.append(r.text).append("\n");
     std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+/// True while this thread is inside a sink.
+inline thread_local constinit bool in_sink = false;
+
+/// Calls the sink.
+inline void call_sink(sink& to, const record& r) {
+    if (ambient) return to(r); // a simulated thread may be another one when it returns
+    struct inside {
+        inside() noexcept { in_sink = true; }
+        ~inside() { in_sink = false; }
+    } const mark;
+    to(r);
+}
+
+/// The sink has thrown.
+MITOGEN_COLD inline void count_sink_failure() {
+    if (here().sink_failures.fetch_add(1, std::memory_order_relaxed) == 0)
+        to_stderr({level::error, no_context, {}, "mitogen",
+                   "the log sink has thrown an exception; what it does not take is lost"});
 }
 } // namespace detail
 
@@ -146,8 +168,25 @@ inline sink& current() {
     return to && to->call ? to->call : standard;
 }
 
+/// How many records the sinks of this process have answered with an exception. They are lost;
+/// stderr has told so of the first. Threads: any.
+inline std::uint64_t sink_failures() noexcept {
+    return detail::here().sink_failures.load(std::memory_order_relaxed);
+}
+
 /// Hands one record to the sink, whatever its level.
-inline void emit(const record& r) { current()(r); }
+inline void emit(const record& r) {
+    if (detail::in_sink) return detail::to_stderr(r);
+#if MITOGEN_HAS_EXCEPTIONS
+    try {
+        detail::call_sink(current(), r);
+    } catch (...) {
+        detail::count_sink_failure();
+    }
+#else
+    detail::call_sink(current(), r);
+#endif
+}
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {

@@ -42,13 +42,31 @@ struct argument_count {
     static constexpr bool checked = Given == Expected;
 };
 
+/// True if an object of the parameter's own type, such as one that can only be moved, is looked at
+/// where it is: the function takes it by reference to const.
+template <auto Function, std::size_t Position, class Given, class Parameter>
+consteval bool binds_to_const() {
+    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
+        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
+    else
+        return false;
+}
+
+template <auto Function, std::size_t Position, class Given, class Parameter>
+consteval bool takes_argument() {
+    if constexpr (std::is_convertible_v<Given, Parameter>)
+        return true;
+    else
+        return binds_to_const<Function, Position, Given, Parameter>();
+}
+
 template <auto Function, std::size_t Position, class Given, class Parameter>
 struct argument_of {
-    static_assert(std::is_convertible_v<Given, Parameter>,
+    static constexpr bool checked = takes_argument<Function, Position, Given, Parameter>();
+    static_assert(checked,
                   "mitogen: this argument (counted from 1 by Position) does not convert to the "
                   "Parameter of the remote Function; "
                   "it would not compile as a local call either");
-    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
 };
 
 /// What is wrong with a call on a default-constructed context.
@@ -133,7 +151,7 @@ public:
 inline bool frame_for(mitogen::node& port, context_id to, const function_entry& function,
                       const call_options& options, call_frame& frame, std::optional<error>& why) {
     frame.function = function.index();
-    if (!port.same_build(to)) {
+    if (!port.calls_by_number(to, &function, function.index())) {
         const result<std::uint64_t> key = port.key_of(&function, to);
         if (!key) {
             why.emplace(key.error());

@@ -20,7 +20,9 @@ namespace detail {
 /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
     const auto& function = *static_cast<const function_entry*>(subject);
-    if (function.stable_name()) return function.key();
+    // what a library has registered in a list of its own may be known elsewhere; that says so
+    const bool is_listed = registry::by_index(function.index()) == &function;
+    if (is_listed ? function.stable_name() : function.texts().is_stable) return function.key();
     return error(reason::unknown_function,
                  function.name() + " can be named only within one build, and context " +
                      std::to_string(to) +

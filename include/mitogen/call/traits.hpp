@@ -82,6 +82,16 @@ struct kept_parameters<WithDialogs, Kept, First, Rest...>
           kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type,
                           Rest...>> {};
 
+// The one with that index, from 0, of the parameters that travel, as it is declared.
+template <std::size_t Index, class List>
+struct nth_declared;
+template <std::size_t Index, class First, class... Rest>
+struct nth_declared<Index, type_list<First, Rest...>>
+    : std::conditional_t<
+          injected<First>, nth_declared<Index, type_list<Rest...>>,
+          std::conditional_t<Index == 0, std::type_identity<First>,
+                             nth_declared<Index - 1, type_list<Rest...>>>> {};
+
 // Why something is no remote function. Reported by check_function(), because a class that fails to
 // compile causes more errors if it is used.
 enum class fault : unsigned char { none, not_a_function, not_const };
@@ -139,6 +149,11 @@ struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
         callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
     static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
 };
+
+/// The parameter with that index, from 0, of those of `F` that travel, as it is declared.
+template <auto F, std::size_t Index>
+using declared_parameter =
+    typename nth_declared<Index, typename function_traits<F>::parameters>::type;
 
 // Fail to compile if something cannot travel. Compilers print the template arguments above the
 // message: function, position, type.

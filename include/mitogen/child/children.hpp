@@ -18,9 +18,9 @@
 #include <mitogen/node/route_monitor.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/os/machine.hpp>
-#include <mitogen/os/program/executable.hpp>
 #include <mitogen/program/program_source.hpp>
 #include <mitogen/protocol/handshake.hpp>
+#include <mitogen/serve/program_id.hpp>
 #include <mitogen/sync/wait_group.hpp>
 
 #include <algorithm>
@@ -251,7 +251,7 @@ private:
         w.name = plan.name;
         if (plan.name_takes_id) w.name += "." + std::to_string(id);
         w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
-        w.build = os::build_id();
+        w.build = program_id::own().text();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
         w.pool_threads = pool_threads_;
         w.grace_ns = timeouts_.grace;

@@ -162,11 +162,16 @@ struct any_base {
     operator Base() const;
 };
 
+// Converts to nothing: initialises an aggregate only if its first member is made from anything, as
+// std::any is.
+struct no_value {};
+
 /// Aggregates that can be taken apart: those without base classes.
 template <class T>
-concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires {
-    T{any_base<T>{}};
-};
+concept plain_aggregate =
+    std::is_aggregate_v<T> && std::is_class_v<T> && (!requires { T{any_base<T>{}}; } || requires {
+        T{no_value{}};
+    });
 
 template <class T>
 consteval shape class_shape() {

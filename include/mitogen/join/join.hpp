@@ -20,12 +20,12 @@
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/local_socket.hpp>
 #include <mitogen/os/process/signal.hpp>
-#include <mitogen/os/program/executable.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/hello_reader.hpp>
 #include <mitogen/protocol/join_handshake.hpp>
 #include <mitogen/router/router_engine.hpp>
+#include <mitogen/serve/program_id.hpp>
 #include <mitogen/sync/event.hpp>
 
 #include <algorithm>
@@ -192,8 +192,9 @@ template <class Io>
         if (const std::int64_t user = os::peer_user(socket.get()); !os::is_trusted_user(user))
             return error(reason::connect,
                          "cannot join at " + path + ": another user listens there");
-        const buffer request = joining::encode_request(
-            {os::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
+        const buffer request =
+            joining::encode_request({detail::program_id::own().text(),
+                                     static_cast<std::uint32_t>(io.own_pid()), options.name});
         // A refusal may have been sent before the request was read.
         (void)io.write(socket.get(), request.data(), request.size());
         handshake::hello_reader reader(joining::answer_rules);

@@ -17,12 +17,12 @@
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/failure.hpp>
-#include <mitogen/os/program/executable.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/hello_reader.hpp>
 #include <mitogen/protocol/join_handshake.hpp>
 #include <mitogen/router/listener_handle.hpp>
+#include <mitogen/serve/program_id.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -112,7 +112,7 @@ public:
         answer_.id = id;
         answer_.ancestors = router_.path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
-        answer_.build = os::build_id();
+        answer_.build = program_id::own().text();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
         answer_.rules = router_.rules();
         say(stage::answered);

@@ -15,6 +15,7 @@
 #include <mitogen/method/error_patterns.hpp>
 #include <mitogen/method/method.hpp>
 #include <mitogen/method/ssh_options.hpp>
+#include <mitogen/os/program/program_words.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -110,12 +111,29 @@ struct planned_ssh : ssh {
         }
         a.push_back("-T"); // a terminal would mangle bytes
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        // What people configure for their own sessions. The first value counts: ssh_args win.
+        option("ClearAllForwardings yes");
+        const auto& [has_command, has_session] = newer_options();
+        if (has_command) option("RemoteCommand none");
+        if (has_session) {
+            option("SessionType default");
+            option("StdinNull no");
+            option("ForkAfterAuthentication no");
+        }
         a.push_back(hostname);
         a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
 private:
+    /// Whether that ssh has RemoteCommand (since OpenSSH 7.6), and the three options that say what
+    /// a session is (8.7): one that has not would end with an error.
+    MITOGEN_COLD std::pair<bool, bool> newer_options() const {
+        static os::program_words known({"remotecommand", "forkafterauthentication"});
+        const std::vector<bool> has = known.of(ssh_path);
+        return {has[0], has[1]};
+    }
+
     bool may_ask() const noexcept { return interactive || !password.empty(); }
 
     /// What it asks; its own questions are not translated. Those of the server, which may be in any
@@ -138,6 +156,9 @@ private:
 
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source
     /// (sshconnect*.c, readconf.c, misc.c) and not translated.
+    static constexpr std::string_view takes_no_more =
+        "the server has closed the connection before it said who it is: it takes no more logins at "
+        "once (MaxStartups in its configuration; connect to fewer at a time), or none from here";
     static constexpr detail::error_pattern error_patterns_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with "
@@ -152,6 +173,10 @@ private:
          ".password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
          "authentication failed: too many keys were tried; set identity_file"},
+        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
         {"Could not resolve hostname", reason::resolve, "the host name has no address"},
         {"Connection refused", reason::connection_refused, "nothing listens there"},
         {"timed out", reason::connect_timeout, "the host does not answer"},

@@ -120,11 +120,13 @@ public:
 
     // ---- questions, and the answers to them
 
-    /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+    /// The key by which `subject`, a function_entry, is called in `to` if that does not know its
+    /// number.
     virtual result<std::uint64_t> key_of(const void* subject, context_id to) = 0;
-    /// True if `id` is known to run the same build as this context. Also if nobody is there: that
-    /// it is lost, not what it runs, is what a caller must hear.
-    virtual bool same_build(context_id id) = 0;
+    /// True if `function`, a function_entry, is what its number means in `to`: that runs the same
+    /// program as this context, and both had the function when they began. Also if nobody is there:
+    /// that it is lost, not what it runs, is what a caller must hear.
+    virtual bool calls_by_number(context_id to, const void* function, std::uint32_t number) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
     virtual outstanding_call& ask(const detail::question& what) = 0;
     /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is

@@ -78,6 +78,7 @@ private:
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
+    std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
@@ -129,9 +130,18 @@ public:
 
     /// Hash of this program's build; 0 until it is known.
     build_hash own_build() const noexcept { return own_build_; }
-    void set_own_build(build_hash build) noexcept { own_build_ = build; }
+    /// `functions`: what contexts of the same build call by number; outlives this.
+    void set_own_build(build_hash build, std::span<const void* const> functions) noexcept {
+        own_build_ = build;
+        numbered_ = functions;
+    }
 
-    bool same_build(context_id id) final {
+    bool calls_by_number(context_id to, const void* function, std::uint32_t number) final {
+        return number < numbered_.size() && numbered_[number] == function && same_build(to);
+    }
+
+    /// True if `id` is known to run the same build as this context, or nobody is there.
+    bool same_build(context_id id) {
         // whether it is there or not
         if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true;
         build_hash theirs = routes_.build_of(id);

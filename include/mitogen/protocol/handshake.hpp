@@ -48,7 +48,7 @@ inline constexpr std::size_t size_limit = 1 << 20;
 
 /// What a child says of itself.
 struct hello {
-    std::string build{};   ///< build id
+    std::string build{};   ///< build id / how many functions / hash of their identities
     std::string machine{}; ///< "Linux x86_64"
     std::uint32_t pid = 0;
 };

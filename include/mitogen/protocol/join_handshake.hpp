@@ -30,7 +30,7 @@ inline constexpr std::size_t name_limit = 256;
 
 /// What a program that wants to join says of itself.
 struct request {
-    std::string build{}; ///< build id
+    std::string build{}; ///< as handshake::hello's
     std::uint32_t pid = 0;
     std::string name{}; ///< empty: the listener chooses
 };

@@ -23,6 +23,7 @@
 #include <mitogen/remote/connect_server.hpp>
 #include <mitogen/router/router_engine.hpp>
 #include <mitogen/serve/dispatcher.hpp>
+#include <mitogen/serve/program_id.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -65,7 +66,7 @@ MITOGEN_COLD std::optional<handshake::welcome>
 shake_hands(Io& io, const child_ends<Io>& ends, handshake::hello_reader& reader,
             duration_ns patience = welcome_patience) {
     const buffer hello = handshake::encode_hello(
-        {os::build_id(), os::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
+        {program_id::own().text(), os::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
     if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
     const instant end = after(io.now(), patience);
     for (;;) {

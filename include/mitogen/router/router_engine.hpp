@@ -31,10 +31,10 @@
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/node/status_of.hpp>
 #include <mitogen/os/process/signal.hpp>
-#include <mitogen/os/program/executable.hpp>
 #include <mitogen/program/payload.hpp>
 #include <mitogen/router/router.hpp>
 #include <mitogen/router/router_options.hpp>
+#include <mitogen/serve/program_id.hpp>
 
 #include <atomic>
 #include <cerrno>
@@ -90,7 +90,7 @@ public:
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
-        this->set_own_build(hash_build(os::build_id()));
+        this->set_own_build(program_id::own().hash(), program_id::own().functions());
         receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }

@@ -14,15 +14,17 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// Ignores SIGPIPE in this process, unless the program has already decided about it: a write to a
-/// link whose far end has gone must be an error (EPIPE) and not the end of the process. Children
-/// that spawn() starts get the default back.
+/// Keeps SIGPIPE from ending this process, unless the program has already decided about it: a write
+/// to a link whose far end has gone must be an error (EPIPE). By a handler that does nothing: what
+/// the program starts itself (system, popen, fork and exec) has the default again, which it would
+/// not have if the signal were ignored.
 inline void ignore_sigpipe() noexcept {
     struct ::sigaction now {};
     if (::sigaction(SIGPIPE, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
         now.sa_handler != SIG_DFL)
         return;
-    now.sa_handler = SIG_IGN;
+    now.sa_handler = [](int) {};
+    now.sa_flags = SA_RESTART;
     static_cast<void>(::sigaction(SIGPIPE, &now, nullptr));
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -17,6 +18,9 @@
 #include <unistd.h>
 #if __has_include(<link.h>)
 #include <link.h>
+#endif
+#if defined(__linux__) && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
 #endif
 #if !defined(__linux__) && __has_include(<sys/sysctl.h>)
 #include <sys/sysctl.h>
@@ -31,6 +35,42 @@ namespace os {
 
 namespace detail {
 
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
+/// The program's path if the dynamic loader was started with it as its argument, as bundles do
+/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
+MITOGEN_COLD inline std::string loaded_program() {
+    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
+    const void* at = nullptr;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
+                if (object->dlpi_phdr[i].p_type == PT_INTERP)
+                    *static_cast<const void**>(to) = object->dlpi_phdr;
+            return 1; // the first object is the program
+        },
+        &at));
+    if (!at) return {};
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return {};
+    std::string path;
+    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
+    while (path.empty() && std::fgets(line, sizeof line, maps)) {
+        unsigned long begin = 0, end = 0;
+        int name = 0;
+        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
+            continue;
+        const auto address = reinterpret_cast<std::uintptr_t>(at);
+        if (address < begin || address >= end || line[name] != '/') continue;
+        path = line + name;
+        path.erase(path.find_last_not_of('\n') + 1);
+    }
+    std::fclose(maps);
+    return path;
+}
+#else
+inline std::string loaded_program() { return {}; }
+#endif
+
 MITOGEN_COLD inline std::string own_path() {
 #if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
     std::uint32_t size = 0;
@@ -44,7 +84,8 @@ MITOGEN_COLD inline std::string own_path() {
     std::size_t size = sizeof path - 1;
     return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
 #elif defined(__linux__)
-    return "/proc/self/exe";
+    const std::string loaded = loaded_program();
+    return loaded.empty() ? "/proc/self/exe" : loaded;
 #else
     return "/proc/curproc/file";
 #endif
@@ -149,6 +190,7 @@ inline unique_fd& self_executable() {
 MITOGEN_COLD inline std::string self_path() {
     std::string path = detail::own_path();
 #if defined(__linux__)
+    if (path != "/proc/self/exe") return path;
     std::string target(4096, '\0'); // PATH_MAX
     const long n = ::readlink(path.c_str(), target.data(), target.size());
     path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
