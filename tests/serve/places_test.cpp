@@ -196,6 +196,9 @@ TEST_CASE("the log says what calls wait for if that goes on and on, once for eac
     SECTION("for the main thread, which waits itself") {
         auto items = web.stream<&count_on_main>(100'000'000);
         CHECK(items.receive() == 0);
+        // only what waits already when the log looks is told of with it
+        const std::string wait = "the main thread waits for credit for an item to context 0";
+        CHECK(contains(text_with(wait, [&] { return web.call<&describe>(); }), wait));
         auto second = web.call_async<&add>(1, 2);
         CHECK(log.wait_for("call places_test::add waits for the main thread of web7, which for 50 "
                            "ms has run places_test::count_on_main for context 0, which waits for "
