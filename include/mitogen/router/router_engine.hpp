@@ -27,8 +27,8 @@
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_guard.hpp>
 #include <mitogen/method/fork.hpp>
-#include <mitogen/node/status/activities_of.hpp>
 #include <mitogen/node/router_core.hpp>
+#include <mitogen/node/status/activities_of.hpp>
 #include <mitogen/node/status/activities_of.hpp>
 #include <mitogen/node/status/status_of.hpp>
 #include <mitogen/os/process/signal.hpp>
