@@ -1739,6 +1739,11 @@ class reader {
     // for every honest use.
     static constexpr std::uint32_t most_empty = 1u << 16;
 
+    // Memory for what is decoded: enough for every type whose elements are no larger than so many
+    // times their bytes, and for some of any type.
+    static constexpr std::uint64_t memory_factor = 64;
+    static constexpr std::uint64_t memory_free = 16u << 20;
+
     // so that taking no bytes from no bytes is not the null of a failure
     static constexpr std::byte nothing{};
 
@@ -1749,6 +1754,7 @@ class reader {
     std::uint32_t depth_left_;
     std::uint32_t elements_;
     std::uint32_t empty_left_;
+    std::uint64_t memory_left_;
     void* environment_;
     owned_block* blocks_ = nullptr;
     const char* what_ = nullptr;
@@ -1783,6 +1789,11 @@ class reader {
                              offset() - 4);
     }
 
+    MITOGEN_COLD bool over_budget(std::uint64_t bytes) noexcept {
+        return fail_at("more memory than 64 times the message's bytes, and 16 MiB, for elements of",
+                       bytes, true, offset());
+    }
+
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the
     /// place that decodes them.
@@ -1791,7 +1802,7 @@ public:
         : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_),
           size_(bytes.size()), depth_left_(bounds.nesting), elements_(bounds.elements),
           empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty),
-          environment_(environment) {}
+          memory_left_(memory_free + memory_factor * bytes.size()), environment_(environment) {}
 
     reader(reader&&) = delete;
 
@@ -1842,8 +1853,8 @@ public:
     /// A length: of elements that take at least `least` bytes each on the wire. A length that the
     /// remaining bytes cannot back is a failure, so that whatever is reserved for it is paid for by
     /// the sender. Elements that take none are counted over the whole message: at most 65,536 (and
-    /// limits::elements).
-    bool take_count(std::size_t& count, std::size_t least) noexcept {
+    /// limits::elements). `each`: bytes of memory that an element is about to take, see charge().
+    bool take_count(std::size_t& count, std::size_t least, std::size_t each = 0) noexcept {
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]]
             return false;
@@ -1855,6 +1866,16 @@ public:
                 return bad_count(wire_count, least);
             empty_left_ -= wire_count;
         }
+        return each == 0 || charge(std::uint64_t{wire_count} * each);
+    }
+
+    /// Counts `bytes` of memory that are about to be taken because of what was read. All that one
+    /// reader has counted may be 64 times the bytes that it reads, and 16 MiB; beyond that it is a
+    /// failure: few bytes shall not become much memory.
+    bool charge(std::uint64_t bytes) noexcept {
+        if (bytes > memory_left_) [[unlikely]]
+            return over_budget(bytes);
+        memory_left_ -= bytes;
         return true;
     }
 
@@ -2399,6 +2420,46 @@ consteval bool missing() {
     return requires { codec<T>::is_missing; };
 }
 
+// Its first block comes with it, even if it is empty.
+template <class T>
+concept block_container = requires(T& t) {
+    t.push_front(std::declval<typename T::value_type>());
+    t[0];
+}
+&&!std::is_nothrow_default_constructible_v<T>;
+
+/// Bytes of memory that an empty `T` takes outside itself.
+template <class T>
+consteval std::size_t hidden_of();
+
+template <class... Ts>
+consteval std::size_t hidden_in(parts<Ts...>) {
+    return (std::size_t{0} + ... + hidden_of<Ts>());
+}
+
+template <class T>
+consteval std::size_t hidden_of() {
+    if constexpr (block_container<T>)
+        return 640; // as libstdc++ does
+    else if constexpr (adaptor_shape<T>)
+        return hidden_of<typename T::container_type>();
+    else if constexpr (requires { codec<T>::extent; })
+        return codec<T>::extent * hidden_in(typename codec<T>::parts{});
+    else if constexpr (requires { typename codec<T>::record; })
+        return hidden_in(typename codec<T>::parts{});
+    else
+        return 0;
+}
+
+/// Bytes of memory that a `T` takes before anything of it is decoded, for reader::charge().
+template <class T>
+consteval std::size_t cost_of() {
+    return sizeof(T) + hidden_of<T>();
+}
+
+/// What a node of a list or a tree takes beside its value.
+inline constexpr std::size_t node_cost = 40;
+
 template <class T>
 inline std::size_t size_of(const T& value) {
     if constexpr (fixed_of<T>())
@@ -2595,7 +2656,7 @@ template <class T>
 inline bool decode_view(reader& r, const T*& first, std::size_t& count,
                         void (*signature)(signature_sink&)) {
     first = nullptr;
-    if (!r.take_count(count, least_of<T>())) [[unlikely]]
+    if (!r.take_count(count, least_of<T>(), bulk_of<T>() ? 0 : cost_of<T>())) [[unlikely]]
         return r.expected(signature);
     if (count == 0) return true;
     if constexpr (bulk_of<T>()) {
@@ -5092,7 +5153,8 @@ struct codec<std::vector<T, Allocator>> {
     }
     static bool decode(reader& r, type& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, wire::least_of<T>())) [[unlikely]]
+        if (!r.take_count(count, wire::least_of<T>(), wire::bulk_of<T>() ? 0 : wire::cost_of<T>()))
+            [[unlikely]]
             return r.expected(&signature);
         if constexpr (wire::bulk_of<T>()) {
             wire::fill(values, r.take(count * sizeof(T)), count);
@@ -5126,7 +5188,7 @@ struct shaped<T, shape::sequence> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<element>())) [[unlikely]]
+        if (!r.take_count(count, least_of<element>(), cost_of<element>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<element> depth(r);
         if (!depth) [[unlikely]]
@@ -5166,7 +5228,7 @@ struct shaped<T, shape::forward_list> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<element>())) [[unlikely]]
+        if (!r.take_count(count, least_of<element>(), cost_of<element>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<element> depth(r);
         if (!depth) [[unlikely]]
@@ -5236,6 +5298,7 @@ template <class T, std::size_t N>
 struct array_codec {
     using parts = wire::parts<T>;
 
+    static constexpr std::size_t extent = N;
     static constexpr bool is_fixed = fixed_of<T>();
     static constexpr std::size_t least = N * least_of<T>();
     static constexpr bool is_bulk = bulk_of<T>() && N != 0;
@@ -5368,7 +5431,7 @@ struct codec<std::unique_ptr<T>> {
         value.reset();
         if (!present) return true;
         const depth_guard depth(r);
-        if (!depth) [[unlikely]]
+        if (!depth || !r.charge(wire::cost_of<T>() + 16)) [[unlikely]]
             return false;
         value = std::make_unique<T>();
         return codec<T>::decode(r, *value);
@@ -5498,8 +5561,9 @@ struct shaped<T, shape::expected> {
 } // namespace wire
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/codec/standard/keyed.hpp ----
-// keyed.hpp: the wire forms of sets and maps: a count, then the keys, each with its value.
+// ---- mitogen/codec/standard/key_checks.hpp ----
+// key_checks.hpp: what keys of sets and maps must not be, if their sender is hostile: not equal to
+// themselves, or chosen to have one hash.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
@@ -5508,6 +5572,114 @@ template <class T>
 inline constexpr bool is_text = false;
 template <class Traits, class Allocator>
 inline constexpr bool is_text<std::basic_string<char, Traits, Allocator>> = true;
+
+inline constexpr const char* key_twice = "a key occurs twice";
+inline constexpr const char* key_unequal = "a key that is not equal to itself (NaN)";
+inline constexpr const char* keys_collide = "too many keys have the same hash";
+
+MITOGEN_COLD inline bool fail_key(reader& r, const char* what,
+                                  void (*signature)(signature_sink&)) noexcept {
+    return r.fail(what) || r.expected(signature);
+}
+
+// Types whose operator== is there only if it can be used: not those of the standard's templates.
+template <class T>
+concept own_equality = (requires { typename codec<T>::record; } ||
+                        !requires { typename codec<T>::parts; }) && requires(const T& k) {
+    static_cast<bool>(k == k);
+};
+
+/// False for a key in which there is a NaN: a container finds it nowhere, or takes all others for
+/// it, and what sorts it may leave its bounds.
+template <class Key>
+bool equals_itself(const Key& k) {
+    if constexpr (std::is_floating_point_v<Key>) {
+        const Key& same = k;
+        return k == same;
+    } else if constexpr (!std::is_class_v<Key> || is_text<Key>) {
+        return true;
+    } else if constexpr (duration_shape<Key>) {
+        return equals_itself(k.count());
+    } else if constexpr (requires { std::tuple_size<Key>::value; }) {
+        return std::apply([](const auto&... each) { return (... && equals_itself(each)); }, k);
+    } else if constexpr (range_shape<Key>) {
+        for (const auto& each : k)
+            if (!equals_itself(each)) return false;
+        return true;
+    } else if constexpr (requires { k.valueless_by_exception(); }) {
+        return std::visit([](const auto& held) { return equals_itself(held); }, k);
+    } else if constexpr (requires { k.has_value(), *k; }) {
+        return !k.has_value() || equals_itself(*k);
+    } else if constexpr (own_equality<Key>) {
+        const Key& same = k;
+        return static_cast<bool>(k == same);
+    } else {
+        return true;
+    }
+}
+
+template <class T>
+concept hashed = requires(const T& c, const typename T::key_type& k) {
+    c.bucket_size(c.bucket(k));
+    c.key_eq();
+};
+
+/// Notices keys that were chosen to have one hash before they cost much: on the way to its place
+/// each passes those that are in its bucket. Few keys cannot cost much.
+template <class T>
+class bucket_watch {
+    std::size_t left_;
+    bool on_;
+
+public:
+    /// For `count` keys.
+    explicit bucket_watch(std::size_t count) noexcept
+        : left_(4096 + 32 * count), on_(hashed<T> && count > 256) {}
+
+    /// After a key has been entered at `at`; `last` is where the one before it went, or the end.
+    /// False if this was one too many in its bucket.
+    bool entered([[maybe_unused]] const T& values,
+                 [[maybe_unused]] typename T::const_iterator last,
+                 [[maybe_unused]] typename T::const_iterator at) {
+        if constexpr (hashed<T>) {
+            if (!on_) return true;
+            // equal keys of a multimap follow one another, and cost nothing
+            if (last != values.end() && values.key_eq()(key_at(last), key_at(at))) return true;
+            const std::size_t passed = values.bucket_size(values.bucket(key_at(at)));
+            if (passed > left_) [[unlikely]]
+                return false;
+            left_ -= passed;
+        }
+        return true;
+    }
+
+private:
+    static const typename T::key_type& key_at(typename T::const_iterator at) noexcept {
+        if constexpr (map_shape<T>)
+            return at->first;
+        else
+            return *at;
+    }
+};
+
+// Where the next key is looked for first: after the one before it, to which it may be equal, or in
+// front of all (see for_each_key).
+template <class T>
+typename T::iterator hint_of(T& values, [[maybe_unused]] typename T::iterator last) {
+    if constexpr (hashed<T>)
+        return last;
+    else
+        return values.begin();
+}
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/codec/standard/keyed.hpp ----
+// keyed.hpp: the wire forms of sets and maps: a count, then the keys, each with its value.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
 
 // Ordered containers travel last key first: each key then goes in front of all others, which takes
 // one comparison if the other end takes two. What arrives in another order is accepted.
@@ -5541,7 +5713,7 @@ struct shaped<T, shape::set> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>())) [[unlikely]]
+        if (!r.take_count(count, least_of<key>(), cost_of<key>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<key> depth(r);
         if (!depth) [[unlikely]]
@@ -5549,27 +5721,29 @@ struct shaped<T, shape::set> {
         values.clear();
         if constexpr (requires { values.reserve(count); }) values.reserve(count);
         std::vector<key> sorted_later;
+        [[maybe_unused]] bucket_watch<T> watch(count);
+        [[maybe_unused]] auto last = values.end();
         for (std::size_t i = 1; i <= count; ++i) {
             key k{};
             if (!codec<key>::decode(r, k)) [[unlikely]]
                 return false;
+            if (!equals_itself(k)) [[unlikely]]
+                return fail_key(r, key_unequal, &signature);
             if constexpr (flat<T>) {
                 sorted_later.push_back(std::move(k));
             } else {
-                values.emplace_hint(values.begin(), std::move(k));
+                const auto at = values.emplace_hint(hint_of(values, last), std::move(k));
                 if (values.size() != i) [[unlikely]]
-                    return twice(r);
+                    return fail_key(r, key_twice, &signature);
+                if (!watch.entered(values, last, at)) [[unlikely]]
+                    return fail_key(r, keys_collide, &signature);
+                last = at;
             }
         }
         if constexpr (flat<T>) values.insert(sorted_later.begin(), sorted_later.end());
-        return values.size() == count || twice(r);
+        return values.size() == count || fail_key(r, key_twice, &signature);
     }
     static void signature(signature_sink& s) { s.put('<').template add<key>().put('>'); }
-
-private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept {
-        return r.fail("a key occurs twice") || r.expected(&signature);
-    }
 };
 
 /// Maps, ordered or not. A key that occurs twice is refused, except by multimaps.
@@ -5602,7 +5776,8 @@ struct shaped<T, shape::map> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>() + least_of<mapped>())) [[unlikely]]
+        if (!r.take_count(count, least_of<key>() + least_of<mapped>(),
+                          cost_of<std::pair<key, mapped>>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<std::conditional_t<is_flat, key, T>> depth(r);
         if (!depth) [[unlikely]]
@@ -5613,20 +5788,27 @@ struct shaped<T, shape::map> {
             for (auto& [k, v] : sorted_later) {
                 if (!codec<key>::decode(r, k) || !codec<mapped>::decode(r, v)) [[unlikely]]
                     return false;
+                if (!equals_itself(k)) [[unlikely]]
+                    return fail_key(r, key_unequal, &signature);
             }
             values.insert(std::make_move_iterator(sorted_later.begin()),
                           std::make_move_iterator(sorted_later.end()));
-            return values.size() == count || twice(r);
+            return values.size() == count || fail_key(r, key_twice, &signature);
         } else {
             if constexpr (requires { values.reserve(count); }) values.reserve(count);
+            bucket_watch<T> watch(count);
+            auto last = values.end();
             for (std::size_t i = 1; i <= count; ++i) {
-                typename T::iterator at;
+                typename T::iterator at = last;
                 if (!decode_key(r, values, at)) [[unlikely]]
                     return false;
                 if (values.size() != i) [[unlikely]]
-                    return twice(r);
+                    return fail_key(r, key_twice, &signature);
+                if (!watch.entered(values, last, at)) [[unlikely]]
+                    return fail_key(r, keys_collide, &signature);
                 if (!codec<mapped>::decode(r, at->second)) [[unlikely]]
                     return false;
+                last = at;
             }
             return true;
         }
@@ -5636,22 +5818,21 @@ struct shaped<T, shape::map> {
     }
 
 private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept {
-        return r.fail("a key occurs twice") || r.expected(&signature);
-    }
-
+    // `at`: first where the key before it went.
     static bool decode_key(reader& r, T& values, typename T::iterator& at) {
         if constexpr (is_text<key>) {
             std::string_view k; // the key is made in its node
             if (!codec<std::string_view>::decode(r, k)) [[unlikely]]
                 return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct,
+            at = values.emplace_hint(hint_of(values, at), std::piecewise_construct,
                                      std::forward_as_tuple(k.data(), k.size()), std::tuple<>());
         } else {
             key k{};
             if (!codec<key>::decode(r, k)) [[unlikely]]
                 return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct,
+            if (!equals_itself(k)) [[unlikely]]
+                return fail_key(r, key_unequal, &signature);
+            at = values.emplace_hint(hint_of(values, at), std::piecewise_construct,
                                      std::forward_as_tuple(std::move(k)), std::tuple<>());
         }
         return true;
