@@ -22,9 +22,15 @@ struct limits {
     std::uint32_t open_calls = 1u << 20;
     /// on the way in one channel, stream or dialog: what a window grows to
     std::uint32_t window_bytes = 4u << 20;
+    std::uint32_t routes = 1u << 16; ///< contexts below one child, all levels together
 
     friend bool operator==(const limits&, const limits&) = default;
 };
+
+namespace detail {
+/// Longest name that a context may have, in bytes.
+inline constexpr std::size_t most_name = 256;
+} // namespace detail
 
 /// How the two ends of a link make sure of each other. If either is 0 they do not.
 struct heartbeat {

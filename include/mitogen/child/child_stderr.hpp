@@ -9,6 +9,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/child/rate_limiter.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 
 #include <algorithm>
@@ -184,7 +185,11 @@ private:
         kept_.emplace_back(line);
     }
 
-    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+    void emit(std::string_view line) {
+        if (is_visible(line)) [[likely]]
+            return log::emit({log::level::info, id_, name_, "stderr", line});
+        log::emit({log::level::info, id_, name_, "stderr", visible_text(line)});
+    }
 
     /// Has what was dropped told in time.
     void plan() {
