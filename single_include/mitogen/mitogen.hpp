@@ -17081,7 +17081,7 @@ inline constexpr int program_descriptor = 9;
 
 /// Stands in the first stage for the identity of the program, until that is known: see
 /// name_program(). What it says itself is that of no program.
-inline constexpr std::string_view no_program = "h=none;k=none;";
+inline constexpr std::string_view no_program = "h=-;k=-;";
 
 /// What the first stage says behind the machine if it has the program; else the names of what it
 /// can decompress with.
@@ -17100,20 +17100,21 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
-/// It looks whether the program is in one of its caches, directories that are this user's own: the
-/// file's name is its SHA-256, and its contents are checked. So that they cannot change any more,
-/// it is checked and executed through one descriptor, if there is a /proc. The empty program `x`
-/// beside it tells whether programs may be executed there: `[ -x ]` does not know of noexec in
-/// every shell. Then the first stage says the mark, the machine, and that it has the program or
-/// what it can decompress with. If it has it, it becomes the program, without waiting for anything;
-/// else it reads a line of further shell (see receiving_stage.hpp), which is followed by the
-/// program. Nothing is sent to it before the mark, and `read` takes a line byte by byte: nothing
-/// behind it is lost. At the end of its input it exits, and also when nothing comes for that many
-/// seconds: it never waits for a parent that is gone. What timeout(1) executes stays in the
-/// foreground (--f) if it can, so that it may read from a terminal; busybox's has no word for that,
-/// and leaves a process without descriptors for a second. So does w, which does the same if there
-/// is no timeout: a subshell looks once a second whether what it watches is still there, and ends
-/// with it.
+/// It looks whether the program is in one of its caches: the file's name is its SHA-256, and its
+/// contents are checked. The empty program `x` beside it tells whether programs may be executed
+/// there: `[ -x ]` does not know of noexec in every shell. Somebody else may be able to swap any of
+/// the names (root, say, finds the cache of the user whose HOME it has): so each of the two files
+/// is opened once, and that it is this user's, what is in it, and to execute it goes through its
+/// descriptor, by /proc. Without a /proc the program is sent each time. Then the first stage says
+/// the mark, the machine, and that it has the program or what it can decompress with. If it has it,
+/// it becomes the program, without waiting for anything; else it reads a line of further shell (see
+/// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark,
+/// and `read` takes a line byte by byte: nothing behind it is lost. At the end of its input it
+/// exits, and also when nothing comes for that many seconds: it never waits for a parent that is
+/// gone. What timeout(1) executes stays in the foreground (--f) if it can, so that it may read from
+/// a terminal; busybox's has no word for that, and leaves a process without descriptors for a
+/// second. So does w, which does the same if there is no timeout: a subshell looks once a second
+/// whether what it watches is still there, and ends with it.
 MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's
     // voice: octal escapes for what is no text, and an empty argument in the middle, because some
@@ -17130,25 +17131,27 @@ MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
         }
     }
     mark.insert(mark.size() / 2, "%s");
-    std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;" +
+    std::string s = "m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;"
+                    "q=/proc/self/fd/9;" +
                     std::string(no_program);
     s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
     s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" "
          "\"/tmp/$u\" \"/dev/shm/$u\";";
-    s += "for t in zstd gzip;do command -v $t >$o&&z=\"$z $t\";done;";
-    s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" -a -x \"$p\" -a -r \"$p\" ]&&\"$c/x\" <$o "
-         "2>$o&&"
-         "exec 9<\"$p\"&&v <&9&&z=" +
-         std::string(kept_word) + "&&break;};done;";
+    s += "for t in zstd gzip;do command -v $t>$o&&z=\"$z $t\";done;";
+    // e: opens a file of this user's. What is no file has no end, and what `exec` cannot open ends
+    // the shell.
+    s += "e(){ [ -f \"$1\" -a -r \"$1\" ]&&exec 9<\"$1\"&&[ -O $q ];};";
+    s += "for c do e \"$c/x\"&&{ [ -s $q ]||$q 9<&9 2>$o;}&&e \"$c/$h\"&&[ -x $q ]&&v <&9&&z=" +
+         std::string(kept_word) + "&&break;done;";
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
     s += "case $z in " + std::string(kept_word) +
-         ")q=/proc/self/fd/9;[ -r $q ]&&p=$q;exec \"$p\" " + std::string(child_argument) + ";esac;";
+         ")exec $q " + std::string(child_argument) + ";esac;";
     s += "y=" + std::to_string(patience_s) +
          ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
          "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
     s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
     s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" +
-         std::string(no_parent_text) + "\" >&2;esac;exit 1;};eval \"$s\"";
+         std::string(no_parent_text) + "\">&2;esac;exit 1;};eval \"$s\"";
     return s;
 }
 
@@ -17621,9 +17624,11 @@ namespace detail {
 /// a /proc; it is executed through its descriptor then, and nothing is left behind whoever dies. If
 /// no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without
 /// a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does.
-/// A directory will do when an empty file can be executed there, which shells do without starting
-/// anything, and when there is room: zeros are written first. So a program that has been sent finds
-/// its place.
+/// A directory will do when nobody else can put another one in its place, be it further up (a):
+/// all that its real path leads through is this user's, or nobody can rename what is this user's in
+/// it. For root only its own will do: what it may write to may be anybody's. And when an empty file
+/// can be executed there, which shells do without starting anything, and when there is room: zeros
+/// are written first. So a program that has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be
 /// executed that is open for writing, and the shell must not open it so for itself: mksh 59c keeps
@@ -17638,12 +17643,18 @@ inline std::string receiving_stage(const program_identity& program, const transf
     };
     std::string s = program.settings() + "s=" + std::to_string(program.size) +
                     ";n=" + std::to_string(how.size) + ";";
+    // What is made here is this user's alone; the program's umask is the login's.
+    s += "j=$(umask);umask 77;";
     // g: takes so many bytes; the rest of its arguments are a command to do it with. i: takes the
     // program with $t, see first_stage.hpp.
     s += "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
          "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
     s +=
         "i(){ g $n $t||case $? in 124|143)echo \"" + std::string(no_parent_text) + "\" >&2;esac;};";
+    // a: whether a directory, which is there, stays where it is.
+    s += "a(){ e=$(cd -P \"$1\" 2>/dev/null&&pwd -P)||return 1;while [ -n \"$e\" ];do [ -O \"$e\" "
+         "]||{ "
+         "[ ! -O / ]&&[ -k \"$e\" -o ! -w \"$e\" ];}||return 1;e=${e%/*};done;};";
     // f: makes the file $p. w: what was wrong with the last place.
     s += "w=\"" + std::string(no_place_text) + "\";";
     s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null "
@@ -17652,16 +17663,18 @@ inline std::string receiving_stage(const program_identity& program, const transf
          "\";return 1;};";
     s += "p=;d=;";
     if (how.keep) {
-        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||mkdir \"$d\";[ -d \"$c\" "
-             "]||mkdir \"$c\";";
-        s += "[ ! -h \"$c\" ]&&[ -O \"$c\" ]&&chmod 700 \"$c\"||continue;";
+        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||{ a \"${d%/*}/\"&&mkdir "
+             "\"$d\";};a \"$d\"||continue;[ -d \"$c\" ]||mkdir \"$c\";";
+        s += "[ ! -h \"$c\" ]&&c=$(cd -P \"$c\"&&[ -O . ]&&pwd -P)&&a \"$c\"&&chmod 700 "
+             "\"$c\"||continue;";
         s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;d=;";
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp "
          "/dev/shm \"$HOME\";do ";
-    s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm "
+    s += "[ -n \"$d\" ]&&a \"$d\"&&d=$d/mitogen-$$&&mkdir \"$d\" "
+         "2>/dev/null||continue;p=$d/m;f&&break;rm "
          "-rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||{ " + memory_stage(how) + "};";
+    s += "[ -n \"$p\" ]||{ umask $j;" + memory_stage(how) + "};";
     s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
     if (!how.tool.empty()) {
@@ -17678,13 +17691,14 @@ inline std::string receiving_stage(const program_identity& program, const transf
     if (how.keep) {
         s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\" 2>/dev/null;then [ \"$q\" = \"$p\" "
              "]&&q=$c/$h;p=$c/$h;";
-        s += "[ -f \"$c/x\" ]||{ (:>\"$c/x\");chmod 700 \"$c/x\";};";
+        s += "[ -f \"$c/x\" -a -O \"$c/x\" ]||{ rm -f \"$c/x\";(:>\"$c/x\");chmod 700 "
+             "\"$c/x\";};";
         s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
         s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null "
              "2>&1;";
         s += "else [ \"$q\" = \"$p\" ]||rm -f \"$p\";fi;";
     }
-    s += "exec \"$q\" " + std::string(child_argument) + "\n";
+    s += "umask $j;exec \"$q\" " + std::string(child_argument) + "\n";
     return s;
 }
 
@@ -30684,11 +30698,25 @@ inline result<std::shared_ptr<os::unique_fd>> open_program(const std::string& ex
     return std::make_shared<os::unique_fd>(static_cast<int>(rc));
 }
 
+/// A system call takes a zero byte for the end of a name: it would go to another host, or be
+/// another user.
+MITOGEN_COLD inline result<boot_plan> without_zero_bytes(result<boot_plan> plan) {
+    if (!plan) return plan;
+    const auto has_one = [](const std::string& text) { return text.find('\0') != text.npos; };
+    const os::spawn_options& start = plan->start;
+    if (has_one(start.path) || std::any_of(start.argv.begin(), start.argv.end(), has_one) ||
+        std::any_of(start.environment.begin(), start.environment.end(), has_one)) {
+        const std::string what = plan->what.substr(0, plan->what.find('\0'));
+        return error(reason::misuse, what + ": a zero byte in one of its options");
+    }
+    return plan;
+}
+
 /// What is to be executed, by what `method` says. `inherited`: the limits, if it says nothing of
 /// them.
 template <class Method>
 result<boot_plan> plan_of(const Method& method, const limits& inherited) {
-    result<boot_plan> plan = method.plan();
+    result<boot_plan> plan = without_zero_bytes(method.plan());
     if (plan && !method.limits) plan->bounds = inherited;
     return plan;
 }
