@@ -7791,7 +7791,7 @@ public:
     /// because this context has sent it there (see hand_out()). `made_there`: only what is below
     /// `from` will do. What is lost leads nowhere: it may be named.
     virtual bool may_name(context_id from, context_id id, bool made_there) = 0;
-    /// The address of `id` is sent to `to`.
+    /// The address of `id` is sent to `to`; no_context: to somebody, who may be any.
     virtual void hand_out(context_id to, context_id id) = 0;
     /// Runs `call` on the loop when `id` is lost; soon if it is lost already.
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
@@ -9217,7 +9217,7 @@ struct codec<context> {
     static constexpr std::size_t least = 4;
     static std::size_t size(const context&) noexcept { return fixed_size; }
     static void encode(writer& w, const context& c) {
-        if (w.destination() != no_context && c.valid()) c.port().hand_out(w.destination(), c.id());
+        if (c.valid()) c.port().hand_out(w.destination(), c.id());
         w.put_scalar(c.id());
     }
     static bool decode(reader& r, context& c) {
@@ -24157,11 +24157,12 @@ public:
             return to == via && routes_.steps_up(id, from, most_levels) > 0;
         if (has_authority(id)) return true; // over those above there is none to misuse
         if (to == via && (to || parent_)) return true;
-        return handed_out_.has(via ? via->id : no_context, id);
+        return handed_out_.has(via ? via->id : no_context, id) || handed_out_.has(id_, id);
     }
 
     MITOGEN_COLD void hand_out(context_id to, context_id id) final {
-        if (has_authority(to)) return; // who is above may name whom it likes
+        if (to == no_context) return handed_out_.add(id_, id); // in no direction: in each
+        if (has_authority(to)) return;                         // may name whom it likes
         const std::shared_ptr<link> via = routes_.find(to);
         handed_out_.add(via ? via->id : no_context, id);
     }

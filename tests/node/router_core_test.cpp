@@ -467,6 +467,8 @@ TEST_CASE("an address is used only if its sender may name it") {
     CHECK(root.may_name(3, 2, false));
     CHECK_FALSE(root.may_name(3, 1, false));
     CHECK_FALSE(root.may_name(2, 3, false));
+    root.hand_out(mitogen::no_context, 1); // to somebody
+    CHECK(root.may_name(3, 1, false));
     CHECK(root.may_name(1, 2, true)); // as the answer to a request for a child
     for (const auto& [from, id] : {std::pair{1u, 1u}, {2u, 1u}, {3u, 2u}, {1u, 0u}, {1u, 77u}})
         CHECK_FALSE(root.may_name(from, id, true));

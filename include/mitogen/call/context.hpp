@@ -303,7 +303,7 @@ struct codec<context> {
     static constexpr std::size_t least = 4;
     static std::size_t size(const context&) noexcept { return fixed_size; }
     static void encode(writer& w, const context& c) {
-        if (w.destination() != no_context && c.valid()) c.port().hand_out(w.destination(), c.id());
+        if (c.valid()) c.port().hand_out(w.destination(), c.id());
         w.put_scalar(c.id());
     }
     static bool decode(reader& r, context& c) {

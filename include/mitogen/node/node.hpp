@@ -184,7 +184,7 @@ public:
     /// because this context has sent it there (see hand_out()). `made_there`: only what is below
     /// `from` will do. What is lost leads nowhere: it may be named.
     virtual bool may_name(context_id from, context_id id, bool made_there) = 0;
-    /// The address of `id` is sent to `to`.
+    /// The address of `id` is sent to `to`; no_context: to somebody, who may be any.
     virtual void hand_out(context_id to, context_id id) = 0;
     /// Runs `call` on the loop when `id` is lost; soon if it is lost already.
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;

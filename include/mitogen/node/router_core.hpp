@@ -277,11 +277,12 @@ public:
             return to == via && routes_.steps_up(id, from, most_levels) > 0;
         if (has_authority(id)) return true; // over those above there is none to misuse
         if (to == via && (to || parent_)) return true;
-        return handed_out_.has(via ? via->id : no_context, id);
+        return handed_out_.has(via ? via->id : no_context, id) || handed_out_.has(id_, id);
     }
 
     MITOGEN_COLD void hand_out(context_id to, context_id id) final {
-        if (has_authority(to)) return; // who is above may name whom it likes
+        if (to == no_context) return handed_out_.add(id_, id); // in no direction: in each
+        if (has_authority(to)) return;                         // may name whom it likes
         const std::shared_ptr<link> via = routes_.find(to);
         handed_out_.add(via ? via->id : no_context, id);
     }
