@@ -58,6 +58,7 @@
 #include <mitogen/link/heartbeat_monitor.hpp>
 #include <mitogen/link/peer.hpp>
 #include <mitogen/link/transport.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/link/writer.hpp>
 #include <mitogen/logging/forwarded_log.hpp>
 #include <mitogen/logging/log_forwarder.hpp>
@@ -105,6 +106,7 @@
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
 #include <mitogen/node/delivery.hpp>
+#include <mitogen/node/handed_out.hpp>
 #include <mitogen/node/handler_table.hpp>
 #include <mitogen/node/id_allocator.hpp>
 #include <mitogen/node/lost_peers.hpp>

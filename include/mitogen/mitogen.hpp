@@ -52,6 +52,7 @@
 #include <mitogen/codec/signature.hpp>
 #include <mitogen/codec/standard/compounds.hpp>
 #include <mitogen/codec/standard/containers.hpp>
+#include <mitogen/codec/standard/key_checks.hpp>
 #include <mitogen/codec/standard/keyed.hpp>
 #include <mitogen/codec/standard/values.hpp>
 #include <mitogen/codec/text.hpp>

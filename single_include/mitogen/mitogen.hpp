@@ -1038,9 +1038,15 @@ struct limits {
     /// of them there are the smaller their windows, down to 1 KiB; then further ones are refused.
     /// Besides it each may hold one item, however large that is
     std::uint64_t flow_bytes = 256u << 20;
+    std::uint32_t routes = 1u << 16; ///< contexts below one child, all levels together
 
     friend bool operator==(const limits&, const limits&) = default;
 };
+
+namespace detail {
+/// Longest name that a context may have, in bytes.
+inline constexpr std::size_t most_name = 256;
+} // namespace detail
 
 /// How the two ends of a link make sure of each other. If either is 0 they do not.
 struct heartbeat {
@@ -1817,6 +1823,11 @@ class reader {
     // for every honest use.
     static constexpr std::uint32_t most_empty = 1u << 16;
 
+    // Memory for what is decoded: enough for every type whose elements are no larger than so many
+    // times their bytes, and for some of any type.
+    static constexpr std::uint64_t memory_factor = 64;
+    static constexpr std::uint64_t memory_free = 16u << 20;
+
     // so that taking no bytes from no bytes is not the null of a failure
     static constexpr std::byte nothing{};
 
@@ -1827,6 +1838,7 @@ class reader {
     std::uint32_t depth_left_;
     std::uint32_t elements_;
     std::uint32_t empty_left_;
+    std::uint64_t memory_left_;
     void* environment_;
     owned_block* blocks_ = nullptr;
     const char* what_ = nullptr;
@@ -1861,6 +1873,11 @@ class reader {
                              offset() - 4);
     }
 
+    MITOGEN_COLD bool over_budget(std::uint64_t bytes) noexcept {
+        return fail_at("more memory than 64 times the message's bytes, and 16 MiB, for elements of",
+                       bytes, true, offset());
+    }
+
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the
     /// place that decodes them.
@@ -1869,7 +1886,7 @@ public:
         : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_),
           size_(bytes.size()), depth_left_(bounds.nesting), elements_(bounds.elements),
           empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty),
-          environment_(environment) {}
+          memory_left_(memory_free + memory_factor * bytes.size()), environment_(environment) {}
 
     reader(reader&&) = delete;
 
@@ -1920,8 +1937,8 @@ public:
     /// A length: of elements that take at least `least` bytes each on the wire. A length that the
     /// remaining bytes cannot back is a failure, so that whatever is reserved for it is paid for by
     /// the sender. Elements that take none are counted over the whole message: at most 65,536 (and
-    /// limits::elements).
-    bool take_count(std::size_t& count, std::size_t least) noexcept {
+    /// limits::elements). `each`: bytes of memory that an element is about to take, see charge().
+    bool take_count(std::size_t& count, std::size_t least, std::size_t each = 0) noexcept {
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]]
             return false;
@@ -1933,6 +1950,16 @@ public:
                 return bad_count(wire_count, least);
             empty_left_ -= wire_count;
         }
+        return each == 0 || charge(std::uint64_t{wire_count} * each);
+    }
+
+    /// Counts `bytes` of memory that are about to be taken because of what was read. All that one
+    /// reader has counted may be 64 times the bytes that it reads, and 16 MiB; beyond that it is a
+    /// failure: few bytes shall not become much memory.
+    bool charge(std::uint64_t bytes) noexcept {
+        if (bytes > memory_left_) [[unlikely]]
+            return over_budget(bytes);
+        memory_left_ -= bytes;
         return true;
     }
 
@@ -2482,6 +2509,46 @@ consteval bool missing() {
     return requires { codec<T>::is_missing; };
 }
 
+// Its first block comes with it, even if it is empty.
+template <class T>
+concept block_container = requires(T& t) {
+    t.push_front(std::declval<typename T::value_type>());
+    t[0];
+}
+&&!std::is_nothrow_default_constructible_v<T>;
+
+/// Bytes of memory that an empty `T` takes outside itself.
+template <class T>
+consteval std::size_t hidden_of();
+
+template <class... Ts>
+consteval std::size_t hidden_in(parts<Ts...>) {
+    return (std::size_t{0} + ... + hidden_of<Ts>());
+}
+
+template <class T>
+consteval std::size_t hidden_of() {
+    if constexpr (block_container<T>)
+        return 640; // as libstdc++ does
+    else if constexpr (adaptor_shape<T>)
+        return hidden_of<typename T::container_type>();
+    else if constexpr (requires { codec<T>::extent; })
+        return codec<T>::extent * hidden_in(typename codec<T>::parts{});
+    else if constexpr (requires { typename codec<T>::record; })
+        return hidden_in(typename codec<T>::parts{});
+    else
+        return 0;
+}
+
+/// Bytes of memory that a `T` takes before anything of it is decoded, for reader::charge().
+template <class T>
+consteval std::size_t cost_of() {
+    return sizeof(T) + hidden_of<T>();
+}
+
+/// What a node of a list or a tree takes beside its value.
+inline constexpr std::size_t node_cost = 40;
+
 template <class T>
 inline std::size_t size_of(const T& value) {
     if constexpr (fixed_of<T>())
@@ -2678,7 +2745,7 @@ template <class T>
 inline bool decode_view(reader& r, const T*& first, std::size_t& count,
                         void (*signature)(signature_sink&)) {
     first = nullptr;
-    if (!r.take_count(count, least_of<T>())) [[unlikely]]
+    if (!r.take_count(count, least_of<T>(), bulk_of<T>() ? 0 : cost_of<T>())) [[unlikely]]
         return r.expected(signature);
     if (count == 0) return true;
     if constexpr (bulk_of<T>()) {
@@ -2917,6 +2984,7 @@ class prompt {
 
     std::string what_;
     std::string text_;
+    std::string place_;
     std::shared_ptr<detail::answer_taker> to_;
 
     void settle(detail::prompt_outcome how, secret answer) noexcept {
@@ -2925,21 +2993,30 @@ class prompt {
 
 public:
     prompt() = default;
-    prompt(std::string what, std::string text, std::shared_ptr<detail::answer_taker> to) noexcept
-        : what_(std::move(what)), text_(std::move(text)), to_(std::move(to)) {}
+    /// `place`: see place().
+    prompt(std::string what, std::string text, std::shared_ptr<detail::answer_taker> to,
+           std::string place = {}) noexcept
+        : what_(std::move(what)), text_(std::move(text)), place_(std::move(place)),
+          to_(std::move(to)) {}
     prompt(prompt&&) noexcept = default;
     prompt& operator=(prompt&& other) noexcept {
         if (this == &other) return *this;
         decline();
         what_ = std::move(other.what_);
         text_ = std::move(other.text_);
+        place_ = std::move(other.place_);
         to_ = std::move(other.to_);
         return *this;
     }
     ~prompt() { decline(); }
 
-    /// What is being connected: "ssh web1".
+    /// What is being connected: "ssh web1". In the words of the context that asks: see place().
     const std::string& what() const noexcept { return what_; }
+
+    /// The path of the context that asks, "rack3.web7", as this program knows it, whatever that
+    /// context says; empty for a tool that runs here. Show it: what() and text() of another context
+    /// may say anything.
+    const std::string& place() const noexcept { return place_; }
 
     /// The question as the tool asks it, its last line: "(mia@web1) Verification code: ". What it
     /// says may come from another machine; control characters are replaced.
@@ -5194,7 +5271,8 @@ struct codec<std::vector<T, Allocator>> {
     }
     static bool decode(reader& r, type& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, wire::least_of<T>())) [[unlikely]]
+        if (!r.take_count(count, wire::least_of<T>(), wire::bulk_of<T>() ? 0 : wire::cost_of<T>()))
+            [[unlikely]]
             return r.expected(&signature);
         if constexpr (wire::bulk_of<T>()) {
             wire::fill(values, r.take(count * sizeof(T)), count);
@@ -5228,7 +5306,7 @@ struct shaped<T, shape::sequence> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<element>())) [[unlikely]]
+        if (!r.take_count(count, least_of<element>(), cost_of<element>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<element> depth(r);
         if (!depth) [[unlikely]]
@@ -5268,7 +5346,7 @@ struct shaped<T, shape::forward_list> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<element>())) [[unlikely]]
+        if (!r.take_count(count, least_of<element>(), cost_of<element>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<element> depth(r);
         if (!depth) [[unlikely]]
@@ -5338,6 +5416,7 @@ template <class T, std::size_t N>
 struct array_codec {
     using parts = wire::parts<T>;
 
+    static constexpr std::size_t extent = N;
     static constexpr bool is_fixed = fixed_of<T>();
     static constexpr std::size_t least = N * least_of<T>();
     static constexpr bool is_bulk = bulk_of<T>() && N != 0;
@@ -5470,7 +5549,7 @@ struct codec<std::unique_ptr<T>> {
         value.reset();
         if (!present) return true;
         const depth_guard depth(r);
-        if (!depth) [[unlikely]]
+        if (!depth || !r.charge(wire::cost_of<T>() + 16)) [[unlikely]]
             return false;
         value = std::make_unique<T>();
         return codec<T>::decode(r, *value);
@@ -5600,8 +5679,9 @@ struct shaped<T, shape::expected> {
 } // namespace wire
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/codec/standard/keyed.hpp ----
-// keyed.hpp: the wire forms of sets and maps: a count, then the keys, each with its value.
+// ---- mitogen/codec/standard/key_checks.hpp ----
+// key_checks.hpp: what keys of sets and maps must not be, if their sender is hostile: not equal to
+// themselves, or chosen to have one hash.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
@@ -5610,6 +5690,114 @@ template <class T>
 inline constexpr bool is_text = false;
 template <class Traits, class Allocator>
 inline constexpr bool is_text<std::basic_string<char, Traits, Allocator>> = true;
+
+inline constexpr const char* key_twice = "a key occurs twice";
+inline constexpr const char* key_unequal = "a key that is not equal to itself (NaN)";
+inline constexpr const char* keys_collide = "too many keys have the same hash";
+
+MITOGEN_COLD inline bool fail_key(reader& r, const char* what,
+                                  void (*signature)(signature_sink&)) noexcept {
+    return r.fail(what) || r.expected(signature);
+}
+
+// Types whose operator== is there only if it can be used: not those of the standard's templates.
+template <class T>
+concept own_equality = (requires { typename codec<T>::record; } ||
+                        !requires { typename codec<T>::parts; }) && requires(const T& k) {
+    static_cast<bool>(k == k);
+};
+
+/// False for a key in which there is a NaN: a container finds it nowhere, or takes all others for
+/// it, and what sorts it may leave its bounds.
+template <class Key>
+bool equals_itself(const Key& k) {
+    if constexpr (std::is_floating_point_v<Key>) {
+        const Key& same = k;
+        return k == same;
+    } else if constexpr (!std::is_class_v<Key> || is_text<Key>) {
+        return true;
+    } else if constexpr (duration_shape<Key>) {
+        return equals_itself(k.count());
+    } else if constexpr (requires { std::tuple_size<Key>::value; }) {
+        return std::apply([](const auto&... each) { return (... && equals_itself(each)); }, k);
+    } else if constexpr (range_shape<Key>) {
+        for (const auto& each : k)
+            if (!equals_itself(each)) return false;
+        return true;
+    } else if constexpr (requires { k.valueless_by_exception(); }) {
+        return std::visit([](const auto& held) { return equals_itself(held); }, k);
+    } else if constexpr (requires { k.has_value(), *k; }) {
+        return !k.has_value() || equals_itself(*k);
+    } else if constexpr (own_equality<Key>) {
+        const Key& same = k;
+        return static_cast<bool>(k == same);
+    } else {
+        return true;
+    }
+}
+
+template <class T>
+concept hashed = requires(const T& c, const typename T::key_type& k) {
+    c.bucket_size(c.bucket(k));
+    c.key_eq();
+};
+
+/// Notices keys that were chosen to have one hash before they cost much: on the way to its place
+/// each passes those that are in its bucket. Few keys cannot cost much.
+template <class T>
+class bucket_watch {
+    std::size_t left_;
+    bool on_;
+
+public:
+    /// For `count` keys.
+    explicit bucket_watch(std::size_t count) noexcept
+        : left_(4096 + 32 * count), on_(hashed<T> && count > 256) {}
+
+    /// After a key has been entered at `at`; `last` is where the one before it went, or the end.
+    /// False if this was one too many in its bucket.
+    bool entered([[maybe_unused]] const T& values,
+                 [[maybe_unused]] typename T::const_iterator last,
+                 [[maybe_unused]] typename T::const_iterator at) {
+        if constexpr (hashed<T>) {
+            if (!on_) return true;
+            // equal keys of a multimap follow one another, and cost nothing
+            if (last != values.end() && values.key_eq()(key_at(last), key_at(at))) return true;
+            const std::size_t passed = values.bucket_size(values.bucket(key_at(at)));
+            if (passed > left_) [[unlikely]]
+                return false;
+            left_ -= passed;
+        }
+        return true;
+    }
+
+private:
+    static const typename T::key_type& key_at(typename T::const_iterator at) noexcept {
+        if constexpr (map_shape<T>)
+            return at->first;
+        else
+            return *at;
+    }
+};
+
+// Where the next key is looked for first: after the one before it, to which it may be equal, or in
+// front of all (see for_each_key).
+template <class T>
+typename T::iterator hint_of(T& values, [[maybe_unused]] typename T::iterator last) {
+    if constexpr (hashed<T>)
+        return last;
+    else
+        return values.begin();
+}
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/codec/standard/keyed.hpp ----
+// keyed.hpp: the wire forms of sets and maps: a count, then the keys, each with its value.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
 
 // Ordered containers travel last key first: each key then goes in front of all others, which takes
 // one comparison if the other end takes two. What arrives in another order is accepted.
@@ -5643,7 +5831,7 @@ struct shaped<T, shape::set> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>())) [[unlikely]]
+        if (!r.take_count(count, least_of<key>(), cost_of<key>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<key> depth(r);
         if (!depth) [[unlikely]]
@@ -5651,27 +5839,29 @@ struct shaped<T, shape::set> {
         values.clear();
         if constexpr (requires { values.reserve(count); }) values.reserve(count);
         std::vector<key> sorted_later;
+        [[maybe_unused]] bucket_watch<T> watch(count);
+        [[maybe_unused]] auto last = values.end();
         for (std::size_t i = 1; i <= count; ++i) {
             key k{};
             if (!codec<key>::decode(r, k)) [[unlikely]]
                 return false;
+            if (!equals_itself(k)) [[unlikely]]
+                return fail_key(r, key_unequal, &signature);
             if constexpr (flat<T>) {
                 sorted_later.push_back(std::move(k));
             } else {
-                values.emplace_hint(values.begin(), std::move(k));
+                const auto at = values.emplace_hint(hint_of(values, last), std::move(k));
                 if (values.size() != i) [[unlikely]]
-                    return twice(r);
+                    return fail_key(r, key_twice, &signature);
+                if (!watch.entered(values, last, at)) [[unlikely]]
+                    return fail_key(r, keys_collide, &signature);
+                last = at;
             }
         }
         if constexpr (flat<T>) values.insert(sorted_later.begin(), sorted_later.end());
-        return values.size() == count || twice(r);
+        return values.size() == count || fail_key(r, key_twice, &signature);
     }
     static void signature(signature_sink& s) { s.put('<').template add<key>().put('>'); }
-
-private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept {
-        return r.fail("a key occurs twice") || r.expected(&signature);
-    }
 };
 
 /// Maps, ordered or not. A key that occurs twice is refused, except by multimaps.
@@ -5704,7 +5894,8 @@ struct shaped<T, shape::map> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>() + least_of<mapped>())) [[unlikely]]
+        if (!r.take_count(count, least_of<key>() + least_of<mapped>(),
+                          cost_of<std::pair<key, mapped>>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<std::conditional_t<is_flat, key, T>> depth(r);
         if (!depth) [[unlikely]]
@@ -5715,20 +5906,27 @@ struct shaped<T, shape::map> {
             for (auto& [k, v] : sorted_later) {
                 if (!codec<key>::decode(r, k) || !codec<mapped>::decode(r, v)) [[unlikely]]
                     return false;
+                if (!equals_itself(k)) [[unlikely]]
+                    return fail_key(r, key_unequal, &signature);
             }
             values.insert(std::make_move_iterator(sorted_later.begin()),
                           std::make_move_iterator(sorted_later.end()));
-            return values.size() == count || twice(r);
+            return values.size() == count || fail_key(r, key_twice, &signature);
         } else {
             if constexpr (requires { values.reserve(count); }) values.reserve(count);
+            bucket_watch<T> watch(count);
+            auto last = values.end();
             for (std::size_t i = 1; i <= count; ++i) {
-                typename T::iterator at;
+                typename T::iterator at = last;
                 if (!decode_key(r, values, at)) [[unlikely]]
                     return false;
                 if (values.size() != i) [[unlikely]]
-                    return twice(r);
+                    return fail_key(r, key_twice, &signature);
+                if (!watch.entered(values, last, at)) [[unlikely]]
+                    return fail_key(r, keys_collide, &signature);
                 if (!codec<mapped>::decode(r, at->second)) [[unlikely]]
                     return false;
+                last = at;
             }
             return true;
         }
@@ -5738,22 +5936,21 @@ struct shaped<T, shape::map> {
     }
 
 private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept {
-        return r.fail("a key occurs twice") || r.expected(&signature);
-    }
-
+    // `at`: first where the key before it went.
     static bool decode_key(reader& r, T& values, typename T::iterator& at) {
         if constexpr (is_text<key>) {
             std::string_view k; // the key is made in its node
             if (!codec<std::string_view>::decode(r, k)) [[unlikely]]
                 return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct,
+            at = values.emplace_hint(hint_of(values, at), std::piecewise_construct,
                                      std::forward_as_tuple(k.data(), k.size()), std::tuple<>());
         } else {
             key k{};
             if (!codec<key>::decode(r, k)) [[unlikely]]
                 return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct,
+            if (!equals_itself(k)) [[unlikely]]
+                return fail_key(r, key_unequal, &signature);
+            at = values.emplace_hint(hint_of(values, at), std::piecewise_construct,
                                      std::forward_as_tuple(std::move(k)), std::tuple<>());
         }
         return true;
@@ -7064,7 +7261,7 @@ namespace detail {
 struct header_layout {
     static constexpr std::size_t size = 40;
     static constexpr std::byte magic{0xA6};
-    static constexpr std::byte version{1};
+    static constexpr std::byte version{2};
 };
 
 template <class T>
@@ -7947,6 +8144,13 @@ public:
     virtual std::optional<error> why_lost(context_id id) = 0;
     /// True if it is this context, or there is a way to it as far as is known here.
     virtual bool reaches(context_id id) = 0;
+    /// True if `from` may give this context the address of `id`, which is used with the authority
+    /// of this one: because it is above this one, because `id` lies in the same direction, or
+    /// because this context has sent it there (see hand_out()). `made_there`: only what is below
+    /// `from` will do. What is lost leads nowhere: it may be named.
+    virtual bool may_name(context_id from, context_id id, bool made_there) = 0;
+    /// The address of `id` is sent to `to`; no_context: to somebody, who may be any.
+    virtual void hand_out(context_id to, context_id id) = 0;
     /// Runs `call` on the loop when `id` is lost; soon if it is lost already.
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
     /// The names from below the root down to `id`, as far as this context knows them.
@@ -8040,6 +8244,9 @@ namespace detail {
 /// If values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
     mitogen::node* node = nullptr;
+    /// who has sent the bytes, if that is nobody with authority here: see node::may_name
+    context_id from = no_context;
+    bool made_there = false; ///< a context in them is one that was made below `from`
 };
 
 /// Where a function that yields items puts them: see call_frame::flow.
@@ -8448,6 +8655,8 @@ public:
     /// The value or the error of a future that is done().
     result<T> outcome() {
         if (const error* why = call_->failure()) return *why;
+        environment_.from = call_->respondent();
+        environment_.made_there = call_->subject == &detail::connect_request;
         reader r(std::span<const std::byte>(call_->payload()), bounds_, &environment_);
         if constexpr (std::is_void_v<T>) {
             if (r.finish()) return {};
@@ -8557,7 +8766,7 @@ inline constexpr handle_id call_function = 101;
 inline constexpr handle_id forward_log = 102; ///< a log record of a child
 inline constexpr handle_id add_route = 103;   ///< a context has come up below the sender
 inline constexpr handle_id del_route = 104;   ///< a context has gone
-/// a block of ids is asked for, of the root; answered
+/// a block of ids is asked for, of the parent; answered
 inline constexpr handle_id allocate_id = 105;
 inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
 inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
@@ -9393,7 +9602,10 @@ struct codec<context> {
     static constexpr std::size_t fixed_size = 4;
     static constexpr std::size_t least = 4;
     static std::size_t size(const context&) noexcept { return fixed_size; }
-    static void encode(writer& w, const context& c) noexcept { w.put_scalar(c.id()); }
+    static void encode(writer& w, const context& c) {
+        if (c.valid()) c.port().hand_out(w.destination(), c.id());
+        w.put_scalar(c.id());
+    }
     static bool decode(reader& r, context& c) {
         context_id id;
         if (!r.take_scalar(id)) return false;
@@ -9404,6 +9616,10 @@ struct codec<context> {
         }
         if (!place || !place->node)
             return r.fail("a context can be decoded only as an argument or a result of a call");
+        if (place->from != no_context &&
+            !place->node->may_name(place->from, id, place->made_there)) {
+            return r.fail("a context that is not below its sender, and was not sent to it:", id, 4);
+        }
         c = context(*place->node, id);
         return true;
     }
@@ -9439,6 +9655,7 @@ namespace detail {
 struct flow_item {
     wire::flow_frame kind = wire::flow_frame::item;
     buffer bytes{};
+    context_id from = no_context; ///< who has sent it
 
     std::span<const std::byte> value() const noexcept {
         return std::span<const std::byte>(bytes).subspan(1);
@@ -9613,7 +9830,7 @@ template <class T>
 result<T> next_item(inbox& items, instant deadline) {
     const result<flow_item> item = items.get(deadline);
     if (!item) return item.error();
-    return item_value<T>(*item, items.node().bounds(), {&items.node()});
+    return item_value<T>(*item, items.node().bounds(), {&items.node(), item->from});
 }
 
 /// An item, or nothing if that was the end.
@@ -11600,6 +11817,12 @@ struct codec<sender<T>> {
         if (!place || !place->node)
             return r.fail(
                 "a sender can be decoded only where a call, its answer or an item brings it");
+        // What is sent there goes on this context's authority: to who asks for it, and to no
+        // handle of the library's.
+        if (place->from != no_context && where != place->from)
+            return r.fail("a sender of another context than the one that has sent it:", where, 16);
+        if (to.port < first_dynamic_handle || to.port > UINT32_MAX)
+            return r.fail("a sender with a handle that no channel has:", to.port, 12);
         s = sender<T>(detail::sender_state::of(*place->node, where, to));
         return true;
     }
@@ -12022,7 +12245,7 @@ public:
                                              const std::string& function) {
         const mitogen::result<detail::flow_item> first = d.in_->get(deadline);
         if (!first) return d.give_up(first.error(), function);
-        detail::decode_environment environment{&d.in_->node()};
+        detail::decode_environment environment{&d.in_->node(), d.answer_.state()->respondent()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
         detail::flow_address there;
         bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
@@ -12802,6 +13025,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
             return;
         }
         std::tuple<Args...> values{};
+        environment.from = m.head.src;
         reader r(m.payload, bounds, &environment);
         const bool decoded =
             std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
@@ -15686,7 +15910,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <>
 struct codec<limits> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4 + 8;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4 + 8 + 4;
 
     static void encode(writer& w, const limits& l) noexcept {
         w.put_scalar(l.message_bytes);
@@ -15696,12 +15920,13 @@ struct codec<limits> {
         w.put_scalar(l.open_calls);
         w.put_scalar(l.window_bytes);
         w.put_scalar(l.flow_bytes);
+        w.put_scalar(l.routes);
     }
     static bool decode(reader& r, limits& l) {
         return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) &&
                r.take_scalar(l.nesting) && r.take_scalar(l.elements) &&
                r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes) &&
-               r.take_scalar(l.flow_bytes);
+               r.take_scalar(l.flow_bytes) && r.take_scalar(l.routes);
     }
     static void signature(signature_sink& s) { s.put("limits"); }
 };
@@ -16504,6 +16729,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <set>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -17989,7 +18215,7 @@ enum class speaker : std::uint8_t {
     joiner = 'j', ///< who joins a tree, or who admits it, in the same form: see joining.hpp
 };
 
-inline constexpr std::uint8_t protocol = 1;
+inline constexpr std::uint8_t protocol = 2;
 
 /// Most that a child may print before the mark.
 inline constexpr std::size_t noise_limit = 1 << 20;
@@ -18071,7 +18297,7 @@ inline constexpr int program_descriptor = 9;
 
 /// Stands in the first stage for the identity of the program, until that is known: see
 /// name_program(). What it says itself is that of no program.
-inline constexpr std::string_view no_program = "h=none;k=none;";
+inline constexpr std::string_view no_program = "h=-;k=-;";
 
 /// What the first stage says behind the machine if it has the program; else the names of what it
 /// can decompress with.
@@ -18090,20 +18316,21 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
-/// It looks whether the program is in one of its caches, directories that are this user's own: the
-/// file's name is its SHA-256, and its contents are checked. So that they cannot change any more,
-/// it is checked and executed through one descriptor, if there is a /proc. The empty program `x`
-/// beside it tells whether programs may be executed there: `[ -x ]` does not know of noexec in
-/// every shell. Then the first stage says the mark, the machine, and that it has the program or
-/// what it can decompress with. If it has it, it becomes the program, without waiting for anything;
-/// else it reads a line of further shell (see receiving_stage.hpp), which is followed by the
-/// program. Nothing is sent to it before the mark, and `read` takes a line byte by byte: nothing
-/// behind it is lost. At the end of its input it exits, and also when nothing comes for that many
-/// seconds: it never waits for a parent that is gone. What timeout(1) executes stays in the
-/// foreground (--f) if it can, so that it may read from a terminal; busybox's has no word for that,
-/// and leaves a process without descriptors for a second. So does w, which does the same if there
-/// is no timeout: a subshell looks once a second whether what it watches is still there, and ends
-/// with it.
+/// It looks whether the program is in one of its caches: the file's name is its SHA-256, and its
+/// contents are checked. The empty program `x` beside it tells whether programs may be executed
+/// there: `[ -x ]` does not know of noexec in every shell. Somebody else may be able to swap any of
+/// the names (root, say, finds the cache of the user whose HOME it has): so each of the two files
+/// is opened once, and that it is this user's, what is in it, and to execute it goes through its
+/// descriptor, by /proc. Without a /proc the program is sent each time. Then the first stage says
+/// the mark, the machine, and that it has the program or what it can decompress with. If it has it,
+/// it becomes the program, without waiting for anything; else it reads a line of further shell (see
+/// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark,
+/// and `read` takes a line byte by byte: nothing behind it is lost. At the end of its input it
+/// exits, and also when nothing comes for that many seconds: it never waits for a parent that is
+/// gone. What timeout(1) executes stays in the foreground (--f) if it can, so that it may read from
+/// a terminal; busybox's has no word for that, and leaves a process without descriptors for a
+/// second. So does w, which does the same if there is no timeout: a subshell looks once a second
+/// whether what it watches is still there, and ends with it.
 MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's
     // voice: octal escapes for what is no text, and an empty argument in the middle, because some
@@ -18120,25 +18347,27 @@ MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
         }
     }
     mark.insert(mark.size() / 2, "%s");
-    std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;" +
+    std::string s = "m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;"
+                    "q=/proc/self/fd/9;" +
                     std::string(no_program);
     s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
     s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" "
          "\"/tmp/$u\" \"/dev/shm/$u\";";
-    s += "for t in zstd gzip;do command -v $t >$o&&z=\"$z $t\";done;";
-    s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" -a -x \"$p\" -a -r \"$p\" ]&&\"$c/x\" <$o "
-         "2>$o&&"
-         "exec 9<\"$p\"&&v <&9&&z=" +
-         std::string(kept_word) + "&&break;};done;";
+    s += "for t in zstd gzip;do command -v $t>$o&&z=\"$z $t\";done;";
+    // e: opens a file of this user's. What is no file has no end, and what `exec` cannot open ends
+    // the shell.
+    s += "e(){ [ -f \"$1\" -a -r \"$1\" ]&&exec 9<\"$1\"&&[ -O $q ];};";
+    s += "for c do e \"$c/x\"&&{ [ -s $q ]||$q 9<&9 2>$o;}&&e \"$c/$h\"&&[ -x $q ]&&v <&9&&z=" +
+         std::string(kept_word) + "&&break;done;";
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
     s += "case $z in " + std::string(kept_word) +
-         ")q=/proc/self/fd/9;[ -r $q ]&&p=$q;exec \"$p\" " + std::string(child_argument) + ";esac;";
+         ")exec $q " + std::string(child_argument) + ";esac;";
     s += "y=" + std::to_string(patience_s) +
          ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
          "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
     s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
     s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" +
-         std::string(no_parent_text) + "\" >&2;esac;exit 1;};eval \"$s\"";
+         std::string(no_parent_text) + "\">&2;esac;exit 1;};eval \"$s\"";
     return s;
 }
 
@@ -18611,9 +18840,11 @@ namespace detail {
 /// a /proc; it is executed through its descriptor then, and nothing is left behind whoever dies. If
 /// no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without
 /// a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does.
-/// A directory will do when an empty file can be executed there, which shells do without starting
-/// anything, and when there is room: zeros are written first. So a program that has been sent finds
-/// its place.
+/// A directory will do when nobody else can put another one in its place, be it further up (a):
+/// all that its real path leads through is this user's, or nobody can rename what is this user's in
+/// it. For root only its own will do: what it may write to may be anybody's. And when an empty file
+/// can be executed there, which shells do without starting anything, and when there is room: zeros
+/// are written first. So a program that has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be
 /// executed that is open for writing, and the shell must not open it so for itself: mksh 59c keeps
@@ -18628,12 +18859,18 @@ inline std::string receiving_stage(const program_identity& program, const transf
     };
     std::string s = program.settings() + "s=" + std::to_string(program.size) +
                     ";n=" + std::to_string(how.size) + ";";
+    // What is made here is this user's alone; the program's umask is the login's.
+    s += "j=$(umask);umask 77;";
     // g: takes so many bytes; the rest of its arguments are a command to do it with. i: takes the
     // program with $t, see first_stage.hpp.
     s += "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
          "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
     s +=
         "i(){ g $n $t||case $? in 124|143)echo \"" + std::string(no_parent_text) + "\" >&2;esac;};";
+    // a: whether a directory, which is there, stays where it is.
+    s += "a(){ e=$(cd -P \"$1\" 2>/dev/null&&pwd -P)||return 1;while [ -n \"$e\" ];do [ -O \"$e\" "
+         "]||{ "
+         "[ ! -O / ]&&[ -k \"$e\" -o ! -w \"$e\" ];}||return 1;e=${e%/*};done;};";
     // f: makes the file $p. w: what was wrong with the last place.
     s += "w=\"" + std::string(no_place_text) + "\";";
     s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null "
@@ -18642,16 +18879,18 @@ inline std::string receiving_stage(const program_identity& program, const transf
          "\";return 1;};";
     s += "p=;d=;";
     if (how.keep) {
-        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||mkdir \"$d\";[ -d \"$c\" "
-             "]||mkdir \"$c\";";
-        s += "[ ! -h \"$c\" ]&&[ -O \"$c\" ]&&chmod 700 \"$c\"||continue;";
+        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||{ a \"${d%/*}/\"&&mkdir "
+             "\"$d\";};a \"$d\"||continue;[ -d \"$c\" ]||mkdir \"$c\";";
+        s += "[ ! -h \"$c\" ]&&c=$(cd -P \"$c\"&&[ -O . ]&&pwd -P)&&a \"$c\"&&chmod 700 "
+             "\"$c\"||continue;";
         s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;d=;";
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp "
          "/dev/shm \"$HOME\";do ";
-    s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm "
+    s += "[ -n \"$d\" ]&&a \"$d\"&&d=$d/mitogen-$$&&mkdir \"$d\" "
+         "2>/dev/null||continue;p=$d/m;f&&break;rm "
          "-rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||{ " + memory_stage(how) + "};";
+    s += "[ -n \"$p\" ]||{ umask $j;" + memory_stage(how) + "};";
     s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
     if (!how.tool.empty()) {
@@ -18668,13 +18907,14 @@ inline std::string receiving_stage(const program_identity& program, const transf
     if (how.keep) {
         s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\" 2>/dev/null;then [ \"$q\" = \"$p\" "
              "]&&q=$c/$h;p=$c/$h;";
-        s += "[ -f \"$c/x\" ]||{ (:>\"$c/x\");chmod 700 \"$c/x\";};";
+        s += "[ -f \"$c/x\" -a -O \"$c/x\" ]||{ rm -f \"$c/x\";(:>\"$c/x\");chmod 700 "
+             "\"$c/x\";};";
         s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
         s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null "
              "2>&1;";
         s += "else [ \"$q\" = \"$p\" ]||rm -f \"$p\";fi;";
     }
-    s += "exec \"$q\" " + std::string(child_argument) + "\n";
+    s += "umask $j;exec \"$q\" " + std::string(child_argument) + "\n";
     return s;
 }
 
@@ -23462,6 +23702,10 @@ public:
     std::uint32_t levels = 0;       ///< of contexts below the far end: the most there have been
     duration_ns round_trip = never; ///< of the last heartbeat that was answered
     typename basic_correspondents<basic_peer>::partners talks{}; ///< to whom it sends through here
+    std::uint32_t routes = 0;           ///< contexts below the far end, as it has announced them
+    std::uint32_t leases = 0;           ///< blocks of ids that those have been given
+    std::uint32_t leases_under_way = 0; ///< of these, the ones that are not answered yet
+    std::uint64_t refusals = 0;         ///< what it has said that was not believed
 
     basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who,
                typename Io::descriptor in, typename Io::descriptor out)
@@ -24623,6 +24867,84 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/node/handed_out.hpp ----
+// handed_out.hpp: what this context has given its neighbours: the ids that contexts below them may
+// have, and the contexts that it has told them of.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The blocks of ids that contexts below have been given through this one. A block that follows on
+/// the last one of the same link is made one with it. Threads: loop.
+template <class Link>
+class basic_lease_table {
+    struct lease {
+        context_id end;
+        const Link* via;
+    };
+    std::map<context_id, lease> leases_; // by the first id
+
+public:
+    /// The ids from `first` up to `end` may be used behind `via`.
+    void grant(context_id first, context_id end, const Link* via) {
+        const auto after = leases_.lower_bound(first);
+        if (after != leases_.begin()) {
+            lease& before = std::prev(after)->second;
+            if (before.end == first && before.via == via) {
+                before.end = end;
+                return;
+            }
+        }
+        leases_.insert_or_assign(first, lease{end, via});
+    }
+
+    /// True if `id` was handed out over `via`.
+    bool holds(context_id id, const Link* via) const {
+        const auto after = leases_.upper_bound(id);
+        if (after == leases_.begin()) return false;
+        const lease& found = std::prev(after)->second;
+        return id < found.end && found.via == via;
+    }
+
+    /// A link has ended: what was handed out over it is nobody's any more.
+    void remove_via(const Link* via) {
+        std::erase_if(leases_, [via](const auto& entry) { return entry.second.via == via; });
+    }
+};
+
+/// Contexts that were arguments, results or items, by the direction that they were sent in: the
+/// neighbour there. Beyond a number the ones of the oldest neighbours are forgotten. Threads: any.
+template <class Io>
+class basic_handed_out {
+    typename Io::mutex mutex_;
+    std::set<std::pair<context_id, context_id>> known_; // direction, context
+
+    static constexpr std::size_t most = 1u << 16;
+
+public:
+    explicit basic_handed_out(Io& io) : mutex_(io) {}
+
+    void add(context_id direction, context_id id) {
+        const std::lock_guard lock(mutex_);
+        if (known_.size() >= most) known_.erase(known_.begin());
+        known_.emplace(direction, id);
+    }
+    bool has(context_id direction, context_id id) {
+        const std::lock_guard lock(mutex_);
+        return known_.contains({direction, id});
+    }
+    /// There is nobody in that direction any more.
+    void remove(context_id direction) {
+        const std::lock_guard lock(mutex_);
+        known_.erase(known_.lower_bound({direction, 0}),
+                     known_.upper_bound({direction, no_context}));
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/node/lost_peers.hpp ----
 // lost_peers.hpp: which contexts are lost and why, and who wants to be told.
 
@@ -24989,20 +25311,20 @@ struct route {
     std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
 };
 
-/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is
-/// appending. Threads: any; the lock is held for a binary search.
+/// All contexts below this one. A tree by id: whatever order they come and go in, none costs much.
+/// Threads: any; the lock is held for a search.
 template <class Link, class Io>
 class basic_route_table {
     typename Io::mutex mutex_;
-    std::vector<route<Link>> routes_;
+    std::map<context_id, route<Link>> routes_;
     // there has been one: most contexts have none, and look nothing up
     std::atomic<bool> any_{false};
     std::atomic<build_hash> common_{0}; // see common_build()
 
-    auto lower(context_id id) {
-        return std::lower_bound(
-            routes_.begin(), routes_.end(), id,
-            [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+    /// Under mutex_; null if it is not known.
+    const route<Link>* lookup(context_id id) const {
+        const auto at = routes_.find(id);
+        return at == routes_.end() ? nullptr : &at->second;
     }
 
 public:
@@ -25011,11 +25333,12 @@ public:
     /// False if the id is taken.
     bool add(route<Link> r) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(r.id);
-        if (at != routes_.end() && at->id == r.id) return false;
-        if (r.build != common_.load(std::memory_order_relaxed))
-            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
-        routes_.insert(at, std::move(r));
+        const bool first = routes_.empty();
+        const build_hash build = r.build;
+        const context_id id = r.id;
+        if (!routes_.try_emplace(id, std::move(r)).second) return false;
+        if (build != common_.load(std::memory_order_relaxed))
+            common_.store(first ? build : 0, std::memory_order_release);
         any_.store(true, std::memory_order_release);
         return true;
     }
@@ -25024,15 +25347,15 @@ public:
     std::shared_ptr<Link> find(context_id id) {
         if (!any_.load(std::memory_order_acquire)) return nullptr;
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->via : nullptr;
+        const route<Link>* known = lookup(id);
+        return known ? known->via : nullptr;
     }
 
     /// True if `id` is reached through `via`.
     bool leads(context_id id, const Link* via) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id && at->via.get() == via;
+        const route<Link>* known = lookup(id);
+        return known && known->via.get() == via;
     }
 
     /// The one build that all contexts here have, or 0.
@@ -25041,22 +25364,22 @@ public:
     /// The build of `id`, or 0.
     build_hash build_of(context_id id) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->build : 0;
+        const route<Link>* known = lookup(id);
+        return known ? known->build : 0;
     }
 
     /// Everything about `id`; its `id` is no_context if nothing is known.
     route<Link> get(context_id id) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+        const route<Link>* known = lookup(id);
+        return known ? *known : route<Link>{};
     }
 
     /// Removes one; false if it was not there, or is reached through another link.
     bool remove(context_id id, const Link* via) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        const auto at = routes_.find(id);
+        if (at == routes_.end() || at->second.via.get() != via) return false;
         routes_.erase(at);
         return true;
     }
@@ -25065,33 +25388,37 @@ public:
     std::vector<context_id> ids_via(const Link* via) {
         const std::lock_guard lock(mutex_);
         std::vector<context_id> ids;
-        for (const route<Link>& r : routes_)
-            if (r.via.get() == via) ids.push_back(r.id);
+        for (const auto& [id, r] : routes_)
+            if (r.via.get() == via) ids.push_back(id);
         return ids;
     }
 
     /// Removes all that are reached through `via`.
     void remove_via(const Link* via) {
         const std::lock_guard lock(mutex_);
-        std::erase_if(routes_, [&](const route<Link>& r) { return r.via.get() == via; });
+        std::erase_if(routes_, [&](const auto& entry) { return entry.second.via.get() == via; });
     }
 
-    /// How many contexts lie between this one and `id`, one below the other.
-    std::uint32_t depth_of(context_id id) {
+    /// How many steps lead from `id` up to `top`, from each context to who made it; 0 if they do
+    /// not lead there, or are more than `most`.
+    std::uint32_t steps_up(context_id id, context_id top, std::uint32_t most) {
         const std::lock_guard lock(mutex_);
-        std::uint32_t depth = 0;
-        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size();
-             at = lower(id)) {
-            id = at->parent;
-            ++depth;
+        for (std::uint32_t steps = 0; steps <= most; ++steps) {
+            if (id == top) return steps;
+            const route<Link>* known = lookup(id);
+            if (!known) return 0;
+            id = known->parent;
         }
-        return depth > 0 ? depth - 1 : 0;
+        return 0;
     }
 
-    /// A copy of all.
+    /// A copy of all, by their ids.
     std::vector<route<Link>> all() {
         const std::lock_guard lock(mutex_);
-        return routes_;
+        std::vector<route<Link>> copies;
+        copies.reserve(routes_.size());
+        for (const auto& entry : routes_) copies.push_back(entry.second);
+        return copies;
     }
 };
 
@@ -25136,6 +25463,9 @@ public:
     using link = basic_peer<Io>;
     using open_call = basic_outstanding_call<Io>;
 
+    /// Contexts one below the other: as many as may lie below one link.
+    static constexpr std::uint32_t most_levels = 64;
+
 private:
     using delivery::deliver_dead;
     using delivery::guarded;
@@ -25151,6 +25481,8 @@ private:
     std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
+    basic_lease_table<link> leases_;
+    basic_handed_out<Io> handed_out_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
     places_of_calls<Io>* places_ = nullptr; // the loop's
@@ -25159,7 +25491,7 @@ public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
                       const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
-          lost_peers_(loop.io()) {
+          handed_out_(loop.io()), lost_peers_(loop.io()) {
         loop.warn_of_block(rules.warnings.blocked_loop);
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
@@ -25175,6 +25507,8 @@ public:
         return all;
     }
     basic_route_table<link, Io>& routes() noexcept { return routes_; }
+    /// Which ids the contexts below were given. Threads: loop.
+    basic_lease_table<link>& leases() noexcept { return leases_; }
     /// The contexts below, and what is known about them.
     std::vector<route<link>> below() { return routes_.all(); }
     /// The link to the parent; null in a root.
@@ -25365,13 +25699,31 @@ public:
 
     std::vector<std::string> path_of(context_id id) final {
         std::vector<std::string> names;
-        while (id != no_context && id != id_) {
+        while (id != no_context && id != id_ && names.size() <= most_levels) {
             const route<link> known = routes_.get(id);
             if (known.id == no_context) break;
             names.insert(names.begin(), known.name);
             id = known.parent;
         }
         return names;
+    }
+
+    MITOGEN_COLD bool may_name(context_id from, context_id id, bool made_there) final {
+        if (has_authority(from) || lost_peers_.why_lost(id)) return true;
+        const std::shared_ptr<link> via = routes_.find(from);
+        const std::shared_ptr<link> to = routes_.find(id);
+        if (made_there && via)
+            return to == via && routes_.steps_up(id, from, most_levels) > 0;
+        if (has_authority(id)) return true; // over those above there is none to misuse
+        if (to == via && (to || parent_)) return true;
+        return handed_out_.has(via ? via->id : no_context, id) || handed_out_.has(id_, id);
+    }
+
+    MITOGEN_COLD void hand_out(context_id to, context_id id) final {
+        if (to == no_context) return handed_out_.add(id_, id); // in no direction: in each
+        if (has_authority(to)) return;                         // may name whom it likes
+        const std::shared_ptr<link> via = routes_.find(to);
+        handed_out_.add(via ? via->id : no_context, id);
     }
 
     std::vector<context_id> ids_below() final {
@@ -25386,6 +25738,8 @@ public:
         std::vector<context_id> ids = routes_.ids_via(&gone);
         for (const context_id id : ids) lost_peers_.add(id, why, place_of(id));
         routes_.remove_via(&gone);
+        leases_.remove_via(&gone);
+        handed_out_.remove(gone.up ? no_context : gone.id);
         for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
             lost_peers_.add_parent(why);
@@ -25394,6 +25748,19 @@ public:
             for (const registration& r : handlers_.take_bound_if(beyond)) deliver_dead(r, why);
         }
         return ids;
+    }
+
+    /// Counts something that came on a link and was refused; `what()` is it, in words. The first
+    /// one is logged, then the tenth, the hundredth and so on: a flood makes few lines. Threads:
+    /// loop.
+    template <class What>
+    MITOGEN_COLD void note_refusal(link& from, What what) {
+        const std::uint64_t count = ++from.refusals;
+        if (!is_power_of_ten(count) || !log::enabled(log::level::warning)) return;
+        std::string text = "refused " + what() + " from context " + std::to_string(from.id);
+        if (count > 1)
+            text += "; " + std::to_string(count) + " refusals of what it says so far";
+        log::write(log::level::warning, text);
     }
 
     /// One context is lost, which was reached through `via` if it had a route here.
@@ -25423,6 +25790,11 @@ public:
     }
 
 private:
+    static bool is_power_of_ten(std::uint64_t n) noexcept {
+        while (n >= 10 && n % 10 == 0) n /= 10;
+        return n == 1;
+    }
+
     /// A sign of life; its answer has a byte in it.
     void on_heartbeat(const message& m) {
         static constexpr std::byte here[1]{};
@@ -25754,6 +26126,91 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/link/visible_text.hpp ----
+// visible_text.hpp: makes text that somebody else wrote safe to show: nothing in it moves a cursor,
+// ends a line or turns the direction of writing.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Bytes of the character that `text` begins with, and its number; 0 if it is no UTF-8 (RFC 3629).
+inline std::size_t read_utf8(std::string_view text, char32_t& number) noexcept {
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = at(0);
+    const std::size_t size = first < 0x80   ? 1
+                             : first < 0xC2 ? 0
+                             : first < 0xE0 ? 2
+                             : first < 0xF0 ? 3
+                             : first < 0xF5 ? 4
+                                            : 0;
+    if (size == 0 || size > text.size()) return 0;
+    number = size == 1 ? first : first & (0x7Fu >> size);
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((at(i) & 0xC0u) != 0x80u) return 0;
+        number = number << 6 | (at(i) & 0x3Fu);
+    }
+    const bool too_long = (size == 3 && number < 0x800) || (size == 4 && number < 0x10000);
+    const bool surrogate = number >= 0xD800 && number <= 0xDFFF;
+    return too_long || surrogate || number > 0x10FFFF ? 0 : size;
+}
+
+/// Controls, but the tab, and what Unicode's bidirectional algorithm (UAX 9) takes for commands;
+/// the two separators end a line.
+inline bool is_command(char32_t c) noexcept {
+    return (c < 0x20 && c != 9) || (c >= 0x7F && c < 0xA0) || c == 0x61C || c == 0x200E ||
+           c == 0x200F || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/// True if all of `text` can be shown: UTF-8 without control characters (but tabs) and without
+/// those that change the direction of writing.
+inline bool is_visible(std::string_view text) noexcept {
+    for (std::size_t at = 0; at < text.size();) {
+        char32_t number = 0;
+        const std::size_t size = read_utf8(text.substr(at), number);
+        if (size == 0 || is_command(number)) return false;
+        at += size;
+    }
+    return true;
+}
+
+/// `text` with all else written out: `\n`, `\x1b`, `\u202e`. Does not change what it has made.
+MITOGEN_COLD inline std::string visible_text(std::string_view text) {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        char32_t number = 0;
+        std::size_t size = read_utf8(text.substr(at), number);
+        if (size != 0 && !is_command(number)) {
+            out.append(text, at, size);
+        } else if (text[at] == '\n') {
+            out += "\\n";
+        } else {
+            if (size == 0) number = static_cast<unsigned char>(text[at]);
+            const bool wide = size > 1;
+            out += wide ? "\\u" : "\\x";
+            for (int shift = wide ? 12 : 4; shift >= 0; shift -= 4)
+                out += digits[number >> shift & 0xFu];
+            if (size == 0) size = 1;
+        }
+        at += size;
+    }
+    return out;
+}
+
+/// The same of a context's name, of at most `most` bytes: what is more is cut off, between two
+/// characters.
+MITOGEN_COLD inline std::string visible_name(std::string_view name, std::size_t most = most_name) {
+    std::string out = visible_text(name);
+    if (out.size() <= most) return out;
+    while (most > 0 && (static_cast<unsigned char>(out[most]) & 0xC0u) == 0x80u) --most;
+    out.resize(most);
+    return out;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/child/child_stderr.hpp ----
 // child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the
 // error that its failure becomes.
@@ -25924,7 +26381,9 @@ private:
 
     void emit(std::string_view line) {
         const at_work here(named_work, "the log's sink");
-        log::emit({log::level::info, id_, name_, "stderr", line});
+        if (is_visible(line)) [[likely]]
+            return log::emit({log::level::info, id_, name_, "stderr", line});
+        log::emit({log::level::info, id_, name_, "stderr", visible_text(line)});
     }
 
     /// Has what was dropped told in time.
@@ -26659,7 +27118,8 @@ class prompt_router {
             [this, request = m.head, number](prompt_outcome how, const secret& answer) {
                 if (ordered(request.src, number)) reply(request, how, answer);
             });
-        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
+        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open,
+                   node_.place_of(m.src())));
     }
 
     void reply(const header& request, prompt_outcome how, const secret& answer) {
@@ -27652,10 +28112,12 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// Gives out context ids. The root counts. Every other context asks the root for a block of them:
-/// for the first one when it needs an id, so that it costs nothing to have no children; for the
-/// next one before the present one is used up, so that nobody waits. Ids are unique in the tree and
-/// never given out twice; when they are used up it is an error.
+/// Gives out context ids. The root counts. Every other context asks its parent for a block of them,
+/// which asks its own: for the first one when it needs an id, so that it costs nothing to have no
+/// children; for the next one before the present one is used up, so that nobody waits. Ids are
+/// unique in the tree and never given out twice; when they are used up it is an error.
+///
+/// Each context on the way notes over which link a block went: see basic_lease_table.
 ///
 /// Threads: any. Blocks: next() alone, outside the root.
 template <class Io>
@@ -27679,32 +28141,68 @@ class basic_id_allocator {
     block now_{root_id + 1, root_id + 1}; // empty; the root takes from it nevertheless
     block spare_{};                       // empty, or a whole one
     std::deque<taker> waiting_;           // while nothing is at hand
-    bool asked_ = false;                  // the root, for a block
-    bool refused_ = false;                // by the root: asked again when somebody waits
+    bool asked_ = false;                  // the parent, for a block
+    bool refused_ = false;                // asked again when somebody waits
     std::optional<error> closed_{};
 
     static constexpr context_id block_size = 1000;
     static constexpr context_id low = 100; // where fewer are left, the next block is asked for
 
+    // For those behind one link: a sixteenth of what the tree has, and no more at once than there
+    // may be contexts.
+    static constexpr std::uint32_t most_leases = no_context / block_size / 16;
+    static constexpr std::uint32_t most_under_way = 1u << 16;
+
     static error exhausted() {
         return error(reason::overloaded, "all context ids of this tree are used up");
     }
 
+    using link = basic_peer<Io>;
+
+    /// A context directly below wants a block. Threads: loop.
     MITOGEN_COLD void on_request(const message& m) {
-        if (router_.parent())
+        const std::shared_ptr<link> from = router_.routes().find(m.head.src);
+        if (!from || from->id != m.head.src) {
             return router_.reply_dead(
-                m.head, error(reason::invalid_handle, "ids are allocated by the root"));
-        context_id first;
-        {
-            const std::lock_guard lock(mutex_);
-            if (now_.next > no_context - block_size) return router_.reply_dead(m.head, exhausted());
-            first = now_.next;
-            now_.next += block_size;
+                m.head, error(reason::invalid_handle, "a context asks its parent for ids"));
         }
-        router_.reply(m.head, encode(first), 0);
+        if (from->leases >= most_leases || from->leases_under_way >= most_under_way) {
+            router_.note_refusal(*from, [] { return std::string("more ids"); });
+            return router_.reply_dead(
+                m.head, error(reason::overloaded,
+                              "the contexts behind this link have had all ids that they may have"));
+        }
+        ++from->leases;
+        if (!router_.parent()) return answer(*from, m.head, next_block());
+        ++from->leases_under_way;
+        ask_parent([this, head = m.head, weak = std::weak_ptr(from)](const result<block>& got) {
+            const auto pass_on = [this, head, weak, got] {
+                const std::shared_ptr<link> to = weak.lock();
+                if (!to || router_.routes().find(head.src) != to) return; // it has ended
+                --to->leases_under_way;
+                answer(*to, head, got);
+            };
+            if (router_.loop().on_loop()) return pass_on();
+            (void)router_.loop().defer(pass_on);
+        });
     }
 
-    /// An id that is at hand; nothing if the root must be asked. Under mutex_.
+    void answer(link& to, const header& request, const result<block>& got) {
+        if (!got) return router_.reply_dead(request, got.error());
+        router_.leases().grant(got->next, got->end, &to);
+        router_.reply(request, encode(got->next), 0);
+    }
+
+    /// The root's next block.
+    result<block> next_block() {
+        const std::lock_guard lock(mutex_);
+        if (now_.next > no_context - block_size) return exhausted();
+        const context_id first = now_.next;
+        now_.next += block_size;
+        return block{first, now_.next};
+    }
+
+    /// An id that is at hand; nothing if the parent must be asked. Under mutex_.
     std::optional<result<context_id>> at_hand() {
         if (!router_.parent())
             return now_.next != no_context ? result<context_id>(now_.next++)
@@ -27714,7 +28212,7 @@ class basic_id_allocator {
         return now_.next++;
     }
 
-    /// True if the root is to be asked, by whoever hears it. Under mutex_.
+    /// True if the parent is to be asked, by whoever hears it. Under mutex_.
     bool shall_ask() {
         if (!router_.parent() || asked_ || closed_) return false;
         asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
@@ -27735,31 +28233,38 @@ class basic_id_allocator {
             if (!id && use) waiting_.push_back(std::move(*use));
             ask = shall_ask();
         }
-        if (ask) ask_root();
+        if (ask) ask_for_more();
         return id;
     }
 
-    void ask_root() {
-        outstanding_call& p = router_.ask(
-            {.to = root_id, .handle = handles::allocate_id, .how = question::manner::pass});
-        p.then([this, &p] {
+    /// Asks for a block; `use` gets it, normally on the loop.
+    template <class Use>
+    void ask_parent(Use use) {
+        outstanding_call& p = router_.ask({.to = router_.parent()->id,
+                                           .handle = handles::allocate_id,
+                                           .how = question::manner::pass});
+        p.then([&p, use = std::move(use)]() mutable {
             const result<block> got =
                 p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
             p.release();
-            arrive(got);
+            use(got);
         });
+    }
+
+    void ask_for_more() {
+        ask_parent([this](const result<block>& got) { arrive(got); });
     }
 
     static result<block> block_from(const buffer& payload) {
         const result<context_id> first = decode<context_id>(payload);
         if (!first) return first.error();
         if (*first == root_id || *first > no_context - block_size)
-            return error(reason::codec, "what the root answered is no block of context ids");
+            return error(reason::codec, "what the parent answered is no block of context ids");
         return block{*first, *first + block_size};
     }
 
-    /// The root has answered: those who wait get theirs. If they are more than a block has ids, it
-    /// is asked again.
+    /// The parent has answered: those who wait get theirs. If they are more than a block has ids,
+    /// it is asked again.
     MITOGEN_COLD void arrive(const result<block>& got) {
         std::vector<serving> served;
         bool ask = false;
@@ -27777,7 +28282,7 @@ class basic_id_allocator {
             }
             ask = shall_ask();
         }
-        if (ask) ask_root();
+        if (ask) ask_for_more();
         for (serving& s : served) s.use(std::move(s.id));
     }
 
@@ -27787,7 +28292,7 @@ public:
                                       [this](const message& m) { on_request(m); });
     }
 
-    /// An id that no context of this tree has had. On the loop it is an error if the root must be
+    /// An id that no context of this tree has had. On the loop it is an error if the parent must be
     /// asked first.
     MITOGEN_COLD result<context_id> next() {
         if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
@@ -27813,7 +28318,7 @@ public:
         return id;
     }
 
-    /// As next(), without waiting: calls `use` at once or, if the root must be asked, when it has
+    /// As next(), without waiting: calls `use` at once or, if the parent must be asked, when it has
     /// answered, normally on the loop.
     void next(taker use) {
         if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));
@@ -27845,7 +28350,10 @@ namespace detail {
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which
 /// tells its own. Links are first in, first out, so that no context above sees a message from a new
 /// context before it knows it. That a context is lost is told upwards, and downwards to those who
-/// have sent to it: they may be waiting for it. Threads: loop, but for the constructor.
+/// have sent to it: they may be waiting for it.
+///
+/// A route is believed inside a lease only: see basic_lease_table. What is refused is counted and
+/// named in the log, see basic_router_core::note_refusal. Threads: loop, but for the constructor.
 template <class Io>
 class basic_route_monitor {
     using core = basic_router_core<Io>;
@@ -27860,29 +28368,62 @@ class basic_route_monitor {
                            flush_mode::soon);
     }
 
+    using link = basic_peer<Io>;
+
+    // they lengthen the time that the neighbour has to end in: a claim shall not do so for ever
+    static constexpr std::uint32_t counted_levels = 10;
+    // what a lost context's last words may take: beyond that they are left out
+    static constexpr std::size_t most_notice = 64u << 10;
+
+    /// The link that `m` came on if it is the neighbour's own word; else null, and counted.
+    std::shared_ptr<link> from_neighbour(const message& m) {
+        std::shared_ptr<link> from = router_.routes().find(m.head.src);
+        if (from && from->id != m.head.src) {
+            router_.note_refusal(*from, [&] {
+                return "what context " + std::to_string(m.head.src) + " says of routes";
+            });
+            return nullptr;
+        }
+        return from;
+    }
+
     MITOGEN_COLD void on_add(const message& m) {
+        const std::shared_ptr<link> from = from_neighbour(m);
+        if (!from) return;
         reader r(m.payload);
-        route<basic_peer<Io>> added;
-        if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish())
-            return;
-        added.via = router_.routes().find(m.head.src);
-        // Only from the neighbour itself. The ids of this context and those above are known:
-        // whoever claims one wants their authority.
-        if (!added.via || added.via->id != m.head.src || router_.has_authority(added.id) ||
-            (added.parent != m.head.src &&
-             !router_.routes().leads(added.parent, added.via.get()))) {
-            return log::write(log::level::warning, "refused a route to context " +
-                                                       std::to_string(added.id) + " from context " +
-                                                       std::to_string(m.head.src));
+        route<link> added;
+        std::string_view name;
+        if (!mitogen::decode(r, added.id, added.parent, name, added.build) || !r.finish())
+            return router_.note_refusal(*from,
+                                        [] { return std::string("a route that does not decode"); });
+        const std::uint32_t levels =
+            router_.routes().steps_up(added.parent, from->id, router_.most_levels - 1) + 1;
+        if (const char* why = why_not(*from, added, name, levels)) {
+            return router_.note_refusal(*from, [&] {
+                return "a route to context " + std::to_string(added.id) + " (" + why + ")";
+            });
         }
-        const route<basic_peer<Io>> copy = added;
-        if (!router_.routes().add(std::move(added))) {
-            return log::write(log::level::warning, "refused a second route to context " +
-                                                       std::to_string(copy.id) + " from context " +
-                                                       std::to_string(m.head.src));
-        }
-        copy.via->levels = std::max(copy.via->levels, router_.routes().depth_of(copy.id));
+        added.name = name.empty() ? "context." + std::to_string(added.id) : visible_name(name);
+        added.via = from;
+        const route<link> copy = added;
+        router_.routes().add(std::move(added));
+        ++from->routes;
+        from->levels = std::max(from->levels, std::min(levels, counted_levels));
         announce(copy);
+    }
+
+    /// Why a route is not believed; null if it is. Only ids that were given to those behind that
+    /// link are: nobody takes the place of a context that there is, or will be, elsewhere.
+    const char* why_not(const link& from, const route<link>& added, std::string_view name,
+                        std::uint32_t levels) {
+        if (!router_.leases().holds(added.id, &from)) return "that id was not given to it";
+        if (router_.routes().find(added.id)) return "it is taken";
+        if (router_.why_lost(added.id)) return "it has been lost";
+        if (added.parent != from.id && levels == 1)
+            return "what it is said to be below is not there";
+        if (from.routes >= router_.bounds().routes) return "limits::routes";
+        if (name.size() > most_name) return "its name is too long";
+        return nullptr;
     }
 
     /// A context elsewhere in the tree is lost, to which this one or somebody below it has sent.
@@ -27900,8 +28441,8 @@ class basic_route_monitor {
 
     /// Those below who have sent to it may be waiting for it.
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
-        for (const auto& link : router_.partners_of(gone)) {
-            link->transport->send(router_.address(link->id, handles::del_route),
+        for (const auto& partner : router_.partners_of(gone)) {
+            partner->transport->send(router_.address(partner->id, handles::del_route),
                                   mitogen::encode(gone, notice), router_.loop().lane(),
                                   flush_mode::soon);
         }
@@ -27911,19 +28452,27 @@ class basic_route_monitor {
         reader r(m.payload);
         context_id gone{};
         std::span<const std::byte> notice;
-        if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
-        if (const auto& parent = router_.parent(); parent && m.head.src == parent->id)
-            return on_del_elsewhere(gone, notice);
-        const auto via = router_.routes().find(m.head.src);
-        if (!via || via->id != m.head.src || gone == m.head.src ||
-            router_.routes().find(gone) != via) {
-            return log::write(log::level::warning, "refused to forget the route to context " +
-                                                       std::to_string(gone) + " for context " +
-                                                       std::to_string(m.head.src));
+        const bool decoded = mitogen::decode(r, gone, notice) && r.finish();
+        if (const auto& parent = router_.parent(); parent && m.head.src == parent->id) {
+            if (decoded) on_del_elsewhere(gone, notice);
+            return;
+        }
+        const std::shared_ptr<link> via = from_neighbour(m);
+        if (!via) return;
+        if (!decoded || gone == via->id || router_.routes().find(gone) != via) {
+            return router_.note_refusal(*via, [&] {
+                return decoded ? "to forget the route to context " + std::to_string(gone)
+                               : std::string("a lost route that does not decode");
+            });
         }
         via->drop_sender(gone);
-        const error why = decode_error(notice, router_.paths());
+        const error why =
+            notice.size() > most_notice
+                ? error(reason::respondent_lost, "context " + std::to_string(gone) +
+                                                     " is lost; why takes more than 64 KiB to say")
+                : decode_error(notice, router_.paths());
         router_.on_peer_lost(gone, why, via.get());
+        if (via->routes > 0) --via->routes;
         withdraw(gone, why);
     }
 
@@ -28257,6 +28806,8 @@ private:
                    plan.executor != on::loop) {
             why.emplace(reason::misuse,
                         plan.what + ": .executor must be on::main, on::pool or on::loop");
+        } else if (plan.name.size() > most_name) {
+            why.emplace(reason::misuse, plan.what + ": .name may have 256 bytes");
         } else if ((answer = node_.outstanding().open(node_.id(), why))) {
             answer->retain();
             return answer;
@@ -28274,8 +28825,8 @@ private:
         handshake::welcome w;
         w.id = id;
         w.ancestors = node_.path();
-        w.name = plan.name;
-        if (plan.name_takes_id) w.name += "." + std::to_string(id);
+        const std::string number = plan.name_takes_id ? "." + std::to_string(id) : std::string();
+        w.name = visible_name(plan.name, most_name - number.size()) + number;
         w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
         w.build = program_id::own().text();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
@@ -29405,7 +29956,8 @@ private:
     const char* accept_frame(const port_ptr& p, wire::flow_frame kind, const message& m,
                              credit& due) {
         const auto keep = [&] {
-            items_.push_back({{kind, m.whole ? std::move(*m.whole) : buffer(m.payload)}, p});
+            items_.push_back(
+                {{kind, m.whole ? std::move(*m.whole) : buffer(m.payload), m.head.src}, p});
         };
         switch (kind) {
         case wire::flow_frame::item:
@@ -31766,7 +32318,7 @@ inline constexpr handshake::hello_rules request_rules{handshake::speaker::joiner
 inline constexpr handshake::hello_rules answer_rules{handshake::speaker::joiner, 1 << 20, false};
 
 /// Longest name that a program may give itself, in bytes.
-inline constexpr std::size_t name_limit = 256;
+inline constexpr std::size_t name_limit = detail::most_name;
 
 /// What a program that wants to join says of itself.
 struct request {
@@ -31994,34 +32546,156 @@ private:
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/logging/forwarded_log.hpp ----
-// forwarded_log.hpp: log records of the contexts below, as they arrive.
+// forwarded_log.hpp: log records of the contexts below, where they enter from a link: whose they
+// are, how many, and what is in them is looked at here.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
+///
+/// Each honest context keeps to log::bounds itself. Here they are kept to for those that do not:
+/// with a quarter more, because what was delayed on its way comes at once.
+///
+/// Threads: loop, but for the constructor and close().
 template <class Io>
-void receive_forwarded_logs(basic_router_core<Io>& node, log_forwarder<Io>& up) {
-    (void)node.add_raw_handler(
-        handles::forward_log, {.from = senders::anyone}, [&node, &up](const message& m) {
-            reader r(m.payload);
-            context_id origin{};
-            std::uint8_t level{};
-            std::string_view logger;
-            std::string_view text;
-            std::uint64_t lost{};
-            if (!decode(r, origin, level, logger, text, lost) || !r.finish() ||
-                level > static_cast<std::uint8_t>(log::level::error))
-                return;
-            // nobody speaks for a context that is not below it
-            if (origin != m.head.src && !node.routes().find(origin)) return;
-            const auto severity = static_cast<log::level>(level);
-            if (node.parent()) return up.pass(origin, severity, logger, text, lost);
-            const auto known = node.routes().get(origin);
-            const at_work here(named_work, "the log's sink");
-            log::emit({severity, origin, known.name, logger, text});
+class forwarded_log {
+    using link = basic_peer<Io>;
+    // a neighbour's stdout, its other records, and all that come from further down
+    using meters = std::array<rate_limiter, 3>;
+
+    basic_router_core<Io>& node_;
+    log_forwarder<Io>& up_;
+    std::map<context_id, meters> meters_; // by the neighbour
+    timer look_{};                        // at what was dropped
+
+    static constexpr std::size_t most_text = 64u << 10;
+    static constexpr std::size_t most_logger = 256;
+    static constexpr std::size_t below = 2;
+    static constexpr std::uint64_t most_contexts = 4; // that may log as much as they may, at once
+    static constexpr std::size_t kept = 64;           // meters, whether they are needed or not
+
+public:
+    forwarded_log(basic_router_core<Io>& node, log_forwarder<Io>& up) : node_(node), up_(up) {
+        look_.fire = [this] { tell(false); };
+        (void)node.add_raw_handler(handles::forward_log, {.from = senders::anyone},
+                                   [this](const message& m) { receive(m); });
+    }
+
+    forwarded_log(forwarded_log&&) = delete;
+
+    /// Says what was dropped, and takes no more.
+    void close() {
+        node_.remove_handler(handles::forward_log);
+        node_.loop().run([this] {
+            node_.loop().cancel_slow_timer(look_);
+            tell(true);
+            meters_.clear();
         });
-}
+    }
+
+private:
+    void receive(const message& m) {
+        const std::shared_ptr<link> from = node_.routes().find(m.head.src);
+        if (!from) return; // this context, or one above
+        reader r(m.payload);
+        context_id origin{};
+        std::uint8_t level{};
+        std::string_view logger;
+        std::string_view text;
+        std::uint64_t lost{};
+        if (!decode(r, origin, level, logger, text, lost) || !r.finish() ||
+            level > static_cast<std::uint8_t>(log::level::error)) {
+            return node_.note_refusal(
+                *from, [] { return std::string("a log record that does not decode"); });
+        }
+        // nobody speaks for a context that is not below it
+        if (!node_.routes().leads(origin, from.get())) {
+            return node_.note_refusal(*from, [origin] {
+                return "a log record of context " + std::to_string(origin);
+            });
+        }
+        text = text.substr(0, most_text);
+        if (!admit(*from, origin, logger == "stdout", text.size(),
+                   std::max<std::uint64_t>(lost, 1)))
+            return;
+        const auto severity = static_cast<log::level>(level);
+        if (is_visible(logger) && is_visible(text)) [[likely]]
+            return hand_on(origin, severity, logger.substr(0, most_logger), text, lost);
+        hand_on(origin, severity,
+                visible_text(logger.substr(0, most_logger)).substr(0, most_logger),
+                visible_text(text).substr(0, most_text), lost);
+    }
+
+    void hand_on(context_id origin, log::level level, std::string_view logger,
+                 std::string_view text, std::uint64_t lost) {
+        if (node_.parent()) return up_.pass(origin, level, logger, text, lost);
+        const auto known = node_.routes().get(origin);
+        const at_work here(named_work, "the log's sink");
+        log::emit({level, origin, known.name, logger, text});
+    }
+
+    /// False if it is one too many of those that come on that link; it is counted, for `lines`.
+    bool admit(const link& from, context_id origin, bool is_stdout, std::size_t bytes,
+               std::uint64_t lines) {
+        const std::size_t kind = origin != from.id ? below : is_stdout ? 0 : 1;
+        rate_limiter& meter = meters_of(from.id)[kind];
+        const instant now = node_.loop().io().now();
+        if (meter.tell_at() <= now) say(from.id, meter);
+        if (meter.drops(now, lines)) return false;
+        log::bounds most = log::current_bounds();
+        const std::uint64_t times = kind == below ? most_contexts : 1;
+        most.lines_per_second = (most.lines_per_second + most.lines_per_second / 4) * times;
+        most.bytes_per_second = (most.bytes_per_second + most.bytes_per_second / 4) * times;
+        if (meter.admit(now, bytes, nullptr, most)) return true;
+        plan(meter);
+        return false;
+    }
+
+    meters& meters_of(context_id neighbour) {
+        const auto at = meters_.find(neighbour);
+        if (at != meters_.end()) return at->second;
+        if (meters_.size() >= kept) {
+            tell(false);
+            std::erase_if(meters_, [this](const auto& entry) {
+                return !node_.routes().find(entry.first) && told(entry.second);
+            });
+        }
+        return meters_[neighbour];
+    }
+
+    static bool told(const meters& all) noexcept {
+        return std::all_of(all.begin(), all.end(),
+                           [](const rate_limiter& m) { return m.dropped() == 0; });
+    }
+
+    void say(context_id neighbour, rate_limiter& meter) {
+        const std::uint64_t lost = meter.dropped();
+        hand_on(neighbour, log::level::warning, "mitogen",
+                meter.tell("log record of it, or of those below it,",
+                           "log records of it, or of those below it,"),
+                lost);
+    }
+
+    /// Says what is due, or all.
+    void tell(bool all) {
+        const instant now = node_.loop().io().now();
+        for (auto& [neighbour, its] : meters_) {
+            for (rate_limiter& meter : its) {
+                if (meter.tell_at() == never) continue;
+                if (all || meter.tell_at() <= now)
+                    say(neighbour, meter);
+                else
+                    plan(meter);
+            }
+        }
+    }
+
+    /// Has what was dropped said in time.
+    void plan(const rate_limiter& meter) {
+        if (!look_.is_set()) node_.loop().set_slow_timer(look_, meter.tell_at());
+    }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -32124,11 +32798,25 @@ inline result<std::shared_ptr<os::unique_fd>> open_program(const std::string& ex
     return std::make_shared<os::unique_fd>(static_cast<int>(rc));
 }
 
+/// A system call takes a zero byte for the end of a name: it would go to another host, or be
+/// another user.
+MITOGEN_COLD inline result<boot_plan> without_zero_bytes(result<boot_plan> plan) {
+    if (!plan) return plan;
+    const auto has_one = [](const std::string& text) { return text.find('\0') != text.npos; };
+    const os::spawn_options& start = plan->start;
+    if (has_one(start.path) || std::any_of(start.argv.begin(), start.argv.end(), has_one) ||
+        std::any_of(start.environment.begin(), start.environment.end(), has_one)) {
+        const std::string what = plan->what.substr(0, plan->what.find('\0'));
+        return error(reason::misuse, what + ": a zero byte in one of its options");
+    }
+    return plan;
+}
+
 /// What is to be executed, by what `method` says. `inherited`: the limits, if it says nothing of
 /// them.
 template <class Method>
 result<boot_plan> plan_of(const Method& method, const limits& inherited) {
-    result<boot_plan> plan = method.plan();
+    result<boot_plan> plan = without_zero_bytes(method.plan());
     if (plan && !method.limits) plan->bounds = inherited;
     return plan;
 }
@@ -32554,6 +33242,7 @@ class router_engine final : public basic_router_core<Io> {
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::subtree<Io> subtree_{*this, children_, listening_};
     log_forwarder<Io> logs_{*this};
+    forwarded_log<Io> logs_below_{*this, logs_};
     work_guard use_{[this] {
         closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); });
     }};
@@ -32574,7 +33263,6 @@ public:
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
         this->set_own_build(program_id::own().hash(), program_id::own().functions());
-        receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
 
@@ -32707,6 +33395,7 @@ public:
         if (stages) stages->begin_closing();
         children_.close();
         if (stages) stages->close();
+        logs_below_.close();
         logs_.close();
         this->close_messages();
         if (listening_) listening_->finish();
@@ -33083,7 +33772,8 @@ public:
         if (stage_ != stage::numbered) return;
         answer_.id = id;
         answer_.ancestors = router_.path();
-        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
+        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid)
+                                            : visible_name(asked_.name);
         answer_.build = program_id::own().text();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
         answer_.rules = router_.rules();

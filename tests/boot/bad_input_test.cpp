@@ -21,6 +21,9 @@
 
 namespace bad_input_test {
 
+mitogen::sender<int> subscribe() { return {}; }
+mitogen::context whom() { return {}; }
+
 void say(int fd, std::string_view text) {
     if (::write(fd, text.data(), text.size()) < 0) ::_exit(9);
 }
@@ -446,6 +449,64 @@ TEST_CASE("nobody speaks for others") {
     a.peer.send(h);
     CHECK(a.peer.error_for(7'000'000'000).reason() != reason::none);
     CHECK(log.wait_for("as context 2"));
+}
+
+TEST_CASE("log records are looked at where they enter") {
+    generic::log_capture log;
+    above_raw_link a;
+    const auto say = [&](mitogen::context_id origin, const std::string& text) {
+        a.peer.send(a.to_root(handles::forward_log),
+                    mitogen::encode(origin, std::uint8_t{3}, std::string("shop"), text,
+                                    std::uint64_t{0}));
+    };
+    say(0, "as the root");
+    say(9, "as somebody else");
+    say(1, "\x1b[2J\nmitogen: all is well \xff \xE2\x80\xAE");
+    say(1, std::string(100'000, 'x'));
+    say(1, "the last");
+    CHECK(log.wait_for("the last"));
+    bool shown = false;
+    for (const auto& r : log.records()) {
+        CHECK_FALSE(contains(r.text, "as the root"));
+        CHECK_FALSE(contains(r.text, "as somebody else"));
+        CHECK(r.text.size() <= 64u << 10);
+        if (contains(r.text, "all is well")) {
+            CHECK(r.text == "\\x1b[2J\\nmitogen: all is well \\xff \\u202e");
+            shown = true;
+        }
+    }
+    CHECK(shown);
+    CHECK(log.wait_for("refused a log record of context 0 from context 1"));
+    CHECK(a.peer_link->refusals == 2);
+}
+
+TEST_CASE("an address in an answer leads to nobody but its sender") {
+    generic::log_capture quiet;
+    above_raw_link a;
+    const auto next_call = [&] { // behind what a sender that was taken says at its end
+        auto asked = a.peer.receive();
+        while (asked && asked->head.handle != handles::call_function) asked = a.peer.receive();
+        return asked;
+    };
+    const auto answered = [&](mitogen::context_id where, mitogen::handle_id port) {
+        auto got = a.child().call_async<&subscribe>();
+        const auto asked = next_call();
+        if (!asked) return std::string("no call");
+        a.peer.send(a.to_root(asked->head.reply_to),
+                    mitogen::encode(where, port, std::uint32_t{1}));
+        const auto said = got.try_get();
+        return said ? std::string("taken") : std::string(said.error().what());
+    };
+    CHECK(contains(answered(0, 2000), "a sender of another context"));
+    CHECK(contains(answered(2, 2000), "a sender of another context"));
+    CHECK(contains(answered(1, handles::shutdown), "a handle that no channel has"));
+    CHECK(contains(answered(1, 5'000'000'000), "a handle that no channel has"));
+    CHECK(answered(1, 2000) == "taken");
+    auto named = a.child().call_async<&whom>();
+    const auto asked = next_call();
+    REQUIRE(asked);
+    a.peer.send(a.to_root(asked->head.reply_to), mitogen::encode(mitogen::context_id{2}));
+    CHECK(contains(std::string(named.try_get().error().what()), "not below its sender"));
 }
 
 TEST_CASE("an answer from somebody else than who was asked is refused") {

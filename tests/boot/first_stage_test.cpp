@@ -434,6 +434,58 @@ TEST_CASE("a cache that cannot be used is done without") {
     }
 }
 
+TEST_CASE("what is another user's in a cache is not executed, and what has no end is not opened") {
+    playground place;
+    REQUIRE(use(place) == 5);
+    REQUIRE(place.programs().size() == 1);
+    const std::string program = place.programs()[0];
+    const std::string probe = place.cache() + "/x";
+    const std::string deed = place.home() + "/../deed";
+    const auto of_another = [&](const std::string& path) {
+        std::ofstream(path) << "#!/bin/sh\ntouch " << deed << "\n";
+        REQUIRE(::chown(path.c_str(), 12345, 12345) == 0);
+        REQUIRE(::chmod(path.c_str(), 0777) == 0);
+    };
+    REQUIRE(::chmod(place.cache().c_str(), 0777) == 0);
+    if (::getuid() == 0) {
+        SECTION("the probe") { of_another(probe); }
+        SECTION("the program, whatever is in it") {
+            REQUIRE(::chown(program.c_str(), 12345, 12345) == 0);
+        }
+        SECTION("another program") { of_another(program); }
+    }
+    SECTION("a FIFO for a probe") {
+        fs::remove(probe);
+        REQUIRE(::mkfifo(probe.c_str(), 0777) == 0);
+    }
+    SECTION("a FIFO for a program") {
+        fs::remove(program);
+        REQUIRE(::mkfifo(program.c_str(), 0777) == 0);
+    }
+    for (int i = 0; i < 2; ++i) CHECK(use(place) == 5);
+    CHECK_FALSE(fs::exists(deed));
+    struct stat is = {};
+    for (const std::string& path : {probe, program}) {
+        REQUIRE(::lstat(path.c_str(), &is) == 0);
+        CHECK(S_ISREG(is.st_mode));
+        CHECK(is.st_uid == ::getuid());
+    }
+    CHECK(fs::status(place.cache()).permissions() == fs::perms::owner_all);
+}
+
+TEST_CASE("root leaves no program where another user can put one in its place") {
+    if (::getuid() != 0) return;
+    playground place;
+    const std::string ours = GENERATE("", "/.cache", "/.cache/mitogen"); // what is root's
+    if (!ours.empty()) fs::create_directories(place.home() + ours);
+    REQUIRE(::chown(place.home().c_str(), 12345, 12345) == 0);
+    if (ours.empty()) REQUIRE(::chown((place.home() + "/.cache").c_str(), 12345, 12345) == 0);
+    for (int i = 0; i < 2; ++i) CHECK(use(place) == 5);
+    CHECK(place.programs().empty());
+    CHECK(place.left_behind().empty());
+    CHECK(fs::exists("/var/tmp/" + place.shared_cache() + "/x"));
+}
+
 TEST_CASE("the cache is where XDG_CACHE_HOME says, made if need be") {
     playground place;
     const std::string there = place.home() + "/a b'c\"d $HOME";

@@ -290,6 +290,7 @@ TEST_CASE("an answer may come later, from any thread") {
     auto coming = t.router->connect_async(t.sudo(colour));
     mitogen::prompt question = who.next();
     CHECK(question.what() == "sudo root");
+    CHECK(question.place().empty());
     CHECK(question.text() == "Your favourite colour? ");
     std::thread([question = std::move(question)]() mutable { question.answer("blue"); }).join();
     CHECK(coming.get().call<&add>(2, 3) == 5);
@@ -427,7 +428,9 @@ TEST_CASE("a tool that another context runs asks the one that wants the child") 
         tree t(who);
         auto relay = t.router->local();
         auto coming = relay.connect_async(t.ssh(colour));
-        std::thread([question = who.next()]() mutable { question.answer("blue"); }).join();
+        mitogen::prompt question = who.next();
+        CHECK(question.place() == relay.name()); // as it is called here, not as it says
+        std::thread([&question] { question.answer("blue"); }).join();
         CHECK(coming.get().call<&add>(2, 3) == 5);
     }
     SECTION("again, where the answer is wrong") {

@@ -240,7 +240,8 @@ TEST_CASE("a method arrives as it was sent") {
                                   .nesting = 3,
                                   .elements = 4,
                                   .open_calls = 5,
-                                  .window_bytes = 6};
+                                  .window_bytes = 6,
+                                  .routes = 7};
     // Every member travels: one that is new is entered here, and in fields().
     STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 22);
     STATIC_REQUIRE(

@@ -312,6 +312,8 @@ TEST_CASE("what a tool would misunderstand is refused") {
     const std::string cut("web\0--privileged", 16);
     CHECK_THAT(refusal_of(docker{.container = cut}), Contains("zero byte"));
     CHECK_THAT(refusal_of(slurm{.args = {cut}}), Contains("zero byte"));
+    CHECK_THAT(refusal_of(ssh{.hostname = cut}), Contains("zero byte"));
+    CHECK_THAT(refusal_of(sudo{.username = cut}), Contains("zero byte"));
 
     CHECK_THAT(refusal_of(nsenter{}), Contains("either .pid"));
     CHECK_THAT(refusal_of(nsenter{.pid = 7, .container = "c", .kind = container_kind::lxc}),

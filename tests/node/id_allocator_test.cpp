@@ -30,9 +30,23 @@ TEST_CASE("ids are unique in the whole tree, whoever gives them out") {
     CHECK(seen.size() == 5 * 2500);
 }
 
-TEST_CASE("only the root gives out blocks") {
+TEST_CASE("ids are asked of the parent, and of nobody else") {
     family f;
     CHECK(f.root.why_not(1, mitogen::handles::allocate_id) == reason::invalid_handle);
+    CHECK(f.leaf.why_not(0, mitogen::handles::allocate_id) == reason::invalid_handle);
+    CHECK(f.other.why_not(1, mitogen::handles::allocate_id) == reason::invalid_handle);
+}
+
+TEST_CASE("those behind one link do not use up the ids of all") {
+    family f;
+    f.root.loop.run([&] {
+        message request;
+        request.head = {.dst = 0, .src = 1, .auth = 1, .handle = mitogen::handles::allocate_id};
+        for (int i = 0; i < 300'000; ++i) f.root.router.deliver(nullptr, request);
+    });
+    CHECK(f.leaf.numbers.next().error().reason() == reason::overloaded);
+    CHECK(f.other.numbers.next());
+    CHECK(f.root.numbers.next());
 }
 
 TEST_CASE("an id cannot be waited for on the loop") {
@@ -77,10 +91,15 @@ TEST_CASE("when the ids are used up it is an error, and they never begin anew") 
     family f;
     const auto before = f.root.numbers.next();
     REQUIRE(before);
+    std::vector<tree::raw_end> many;
+    for (context_id id = 5001; id <= 5017; ++id) many.push_back(f.root.add_raw_child(id));
     f.root.loop.run([&] { // as if children had asked for all the blocks there are
         message request;
-        request.head = {.dst = 0, .src = 1, .auth = 1, .handle = mitogen::handles::allocate_id};
-        for (int i = 0; i < 4'294'970; ++i) f.root.router.deliver(nullptr, request);
+        for (context_id id = 5001; id <= 5017; ++id) {
+            request.head = {
+                .dst = 0, .src = id, .auth = id, .handle = mitogen::handles::allocate_id};
+            for (int i = 0; i < 268'500; ++i) f.root.router.deliver(nullptr, request);
+        }
     });
     CHECK(f.leaf.numbers.next().error().reason() == reason::overloaded);
     std::size_t left = 0;

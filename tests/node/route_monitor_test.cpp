@@ -29,6 +29,7 @@ TEST_CASE("every context above learns of a new one, and of its end") {
     CHECK(f.middle.router.below().size() == 1);
     CHECK(f.leaf.router.below().empty());
     node deep;
+    f.lease(1234, 1235);
     f.leaf.add_child(1234, deep, "deep");
     CHECK(*deep.ask(0, 1000, "x") == "x"); // nobody waits: the news is ahead of the message
     CHECK(f.root.router.routes().get(1234).name == "deep");
@@ -57,6 +58,7 @@ TEST_CASE("with a context everything below it is lost") {
 TEST_CASE("a child may announce what is below it, and take it back") {
     family f;
     raw_end raw = f.root.add_raw_child(7);
+    f.root.lease(7, 70, 80);
     header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
     raw.write(add, route_text(70, 7));
     raw.write(add, route_text(71, 70));
@@ -78,6 +80,7 @@ TEST_CASE("routes that nobody may claim are refused") {
     family f;
     const std::size_t before = f.root.router.below().size();
     raw_end raw = f.root.add_raw_child(7);
+    f.root.lease(7, 70, 80);
     header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
     raw.write(add, route_text(0, 7));  // the root itself
     raw.write(add, route_text(1, 7));  // somebody else's
@@ -89,6 +92,97 @@ TEST_CASE("routes that nobody may claim are refused") {
     CHECK(f.root.router.below().size() == before + 1);
     CHECK(f.root.router.routes().get(1).name == "middle");
     CHECK(*f.middle.ask(0, 1000, "unharmed") == "unharmed");
+}
+
+TEST_CASE("a route is believed only of an id that was handed out over that link, and once") {
+    family f;
+    raw_end raw = f.root.add_raw_child(7);
+    header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
+    f.skip_ids();
+    for (const context_id never_given : {8u, 70u, 5000u, 0xffff'fffeu, 0xffff'ffffu})
+        raw.write(add, route_text(never_given, 7));
+    raw.write(
+        {.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::allocate_id, .reply_to = 9});
+    const auto [head, payload] = raw.next();
+    CHECK(head.handle == 9);
+    const context_id first = *mitogen::decode<context_id>(bytes(payload));
+    raw.write(add, route_text(first - 1, 7));
+    raw.write(add, route_text(first + 1000, 7));
+    raw.write(add, route_text(first, 7));
+    raw.write(add, route_text(first + 999, first));
+    raw.write(add, route_text(first + 5, 4999)); // below somebody who is not there
+    settle(raw, 7);
+    CHECK(f.root.router.routes().find(first));
+    CHECK(f.root.router.routes().get(first + 999).parent == first);
+    CHECK(f.root.router.below().size() == 3 + 3);
+    // gone for good, and not below one that was below it
+    header del = add;
+    del.handle = mitogen::handles::del_route;
+    const buffer notice = mitogen::encode_error(error(reason::respondent_lost, "it fell"));
+    raw.write(del, text_of(mitogen::encode(first, std::span<const std::byte>(notice))));
+    raw.write(add, route_text(first, first + 999));
+    raw.write(add, route_text(first, 7));
+    raw.write(add, route_text(first + 1, first + 999));
+    settle(raw, 7);
+    CHECK_FALSE(f.root.router.routes().find(first));
+    CHECK_FALSE(f.root.router.routes().find(first + 1));
+    CHECK(f.root.router.path_of(first + 999).size() <= 1);
+    CHECK(f.root.router.routes().find(7)->refusals == 11);
+}
+
+TEST_CASE("what was handed out below somebody else is nobody else's, at every hop") {
+    family f;
+    raw_end raw = f.middle.add_raw_child(7);
+    f.skip_ids();
+    const context_id of_leaf = *f.leaf.numbers.next();
+    const context_id of_middle = *f.middle.numbers.next();
+    const header add{.dst = 1, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
+    for (const context_id id : {3u, of_leaf, of_middle, of_leaf + 500})
+        raw.write(add, route_text(id, 7));
+    raw.write({.dst = 1, .src = 7, .auth = 7, .handle = 4711, .reply_to = 1});
+    CHECK(raw.next_dead().reason() == reason::invalid_handle);
+    for (const context_id id : {3u, of_leaf, of_middle, of_leaf + 500})
+        CHECK_FALSE(f.middle.router.routes().find(id));
+    node deep;
+    f.leaf.add_child(of_leaf, deep, "deep"); // whose it is may
+    CHECK(*deep.ask(0, 1000, "x") == "x");
+    CHECK(f.root.router.path_of(of_leaf) == std::vector<std::string>{"middle", "leaf", "deep"});
+}
+
+TEST_CASE("names, depths and numbers of routes, and last words, are bounded") {
+    family f({.routes = 100});
+    raw_end raw = f.root.add_raw_child(7);
+    f.root.lease(7, 1000, 2000);
+    header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
+    const auto named = [&](context_id id, context_id parent, std::string name) {
+        return text_of(mitogen::encode(id, parent, name, mitogen::detail::build_hash{5}));
+    };
+    raw.write(add, named(1900, 7, std::string(257, 'n')));
+    raw.write(add, named(1901, 7, "\x1b[2J\nmitogen"));
+    raw.write(add, named(1902, 7, ""));
+    context_id above = 7;
+    for (context_id id = 1000; id < 1200; above = id++) raw.write(add, route_text(id, above));
+    settle(raw, 7);
+    CHECK_FALSE(f.root.router.routes().find(1900));
+    CHECK(f.root.router.routes().get(1901).name == "\\x1b[2J\\nmitogen");
+    CHECK(f.root.router.routes().get(1902).name == "context.1902");
+    CHECK(f.root.router.routes().find(1063));
+    CHECK_FALSE(f.root.router.routes().find(1064));
+    CHECK(f.root.router.path_of(1063).size() == 65);
+    CHECK(f.root.router.routes().find(7)->levels == 10);
+    for (context_id id = 1300; id < 1400; ++id) raw.write(add, route_text(id, 7));
+    settle(raw, 7);
+    CHECK(f.root.router.routes().find(7)->routes == 100);
+    CHECK(f.root.router.below().size() == 3 + 1 + 100);
+    header del = add;
+    del.handle = mitogen::handles::del_route;
+    const buffer notice =
+        mitogen::encode_error(error(reason::respondent_lost, std::string(65'000, 'x')));
+    const std::string lost =
+        text_of(mitogen::encode(context_id{1902}, std::span<const std::byte>(notice)));
+    raw.write(del, lost + std::string(1000, 'x')); // does not decode
+    settle(raw, 7);
+    CHECK(f.root.router.routes().find(1902));
 }
 
 TEST_CASE("a child cannot become its grandparent: that would be authority over its parent") {
@@ -109,6 +203,7 @@ TEST_CASE("a child cannot become its grandparent: that would be authority over i
 TEST_CASE("only the neighbour speaks for its branch, and only for its own") {
     family f;
     raw_end raw = f.root.add_raw_child(7);
+    f.root.lease(7, 70, 80);
     header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
     raw.write(add, route_text(70, 7));
     raw.write(add, route_text(71, 7));
@@ -135,6 +230,7 @@ TEST_CASE("only the neighbour speaks for its branch, and only for its own") {
 TEST_CASE("who waits for a lost context in another branch is told at once, through two levels") {
     family f;
     node deep;
+    f.lease(1234, 1235);
     f.leaf.add_child(1234, deep, "deep");
     open_call* by_leaf = f.leaf.open(3);
     open_call* by_deep = deep.open(3);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/io/native.hpp>
+#include <mitogen/node/handed_out.hpp>
 #include <mitogen/node/route_table.hpp>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -76,6 +78,42 @@ TEST_CASE("all that a link led to go with it") {
     t.remove_via(a.get());
     CHECK(t.ids_via(a.get()).empty());
     CHECK(t.all().size() == 3);
+}
+
+TEST_CASE("steps are counted upwards, and only if they lead there") {
+    mitogen::io::native io;
+    table t(io);
+    const auto a = std::make_shared<test_link>();
+    for (const auto& [id, parent] : {std::pair{1u, 0u}, {5u, 1u}, {3u, 5u}, {7u, 8u}, {8u, 7u}})
+        t.add({id, parent, "", 0, a});
+    CHECK(t.steps_up(1, 1, 9) == 0);
+    CHECK(t.steps_up(5, 1, 9) == 1);
+    CHECK(t.steps_up(3, 1, 9) == 2);
+    CHECK(t.steps_up(3, 1, 2) == 2);
+    CHECK(t.steps_up(3, 1, 1) == 0);
+    CHECK(t.steps_up(7, 1, 1000) == 0); // a circle
+    CHECK(t.steps_up(9, 1, 9) == 0);
+}
+
+TEST_CASE("what was handed out over a link is held by that link until it ends") {
+    mitogen::detail::basic_lease_table<test_link> leases;
+    const test_link a, b;
+    CHECK_FALSE(leases.holds(0, &a));
+    leases.grant(1000, 2000, &a);
+    leases.grant(2000, 3000, &b);
+    leases.grant(3000, 4000, &b);
+    leases.grant(9000, 10'000, &a);
+    CHECK_FALSE(leases.holds(999, &a));
+    CHECK(leases.holds(1000, &a));
+    CHECK(leases.holds(1999, &a));
+    CHECK_FALSE(leases.holds(2000, &a));
+    CHECK_FALSE(leases.holds(1999, &b));
+    CHECK(leases.holds(2000, &b));
+    CHECK(leases.holds(3999, &b));
+    CHECK_FALSE(leases.holds(4000, &b));
+    leases.remove_via(&a);
+    CHECK_FALSE(leases.holds(9000, &a));
+    CHECK(leases.holds(3500, &b));
 }
 
 } // namespace

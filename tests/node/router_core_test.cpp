@@ -456,12 +456,42 @@ TEST_CASE("a call from below or beside is refused, and told so") {
     CHECK(f.root.why_not(2, mitogen::handles::call_function) == reason::invalid_handle);
 }
 
+TEST_CASE("an address is used only if its sender may name it") {
+    family f;
+    auto& root = f.root.router;
+    for (const auto& [from, id] : {std::pair{1u, 1u}, {1u, 2u}, {2u, 1u}, {3u, 3u}, {3u, 0u}})
+        CHECK(root.may_name(from, id, false));
+    for (const auto& [from, id] : {std::pair{1u, 3u}, {2u, 3u}, {3u, 1u}, {3u, 2u}, {3u, 77u}})
+        CHECK_FALSE(root.may_name(from, id, false));
+    root.hand_out(3, 2);
+    CHECK(root.may_name(3, 2, false));
+    CHECK_FALSE(root.may_name(3, 1, false));
+    CHECK_FALSE(root.may_name(2, 3, false));
+    root.hand_out(mitogen::no_context, 1); // to somebody
+    CHECK(root.may_name(3, 1, false));
+    CHECK(root.may_name(1, 2, true)); // as the answer to a request for a child
+    for (const auto& [from, id] : {std::pair{1u, 1u}, {2u, 1u}, {3u, 2u}, {1u, 0u}, {1u, 77u}})
+        CHECK_FALSE(root.may_name(from, id, true));
+    auto& middle = f.middle.router;
+    CHECK(middle.may_name(0, 2, false));  // from above, whatever it is
+    CHECK(middle.may_name(3, 77, false)); // from elsewhere, what lies there
+    CHECK_FALSE(middle.may_name(3, 2, false));
+    CHECK(middle.may_name(2, 0, false)); // over it there is no authority here
+    CHECK_FALSE(middle.may_name(2, 3, false));
+    middle.hand_out(2, 3);
+    CHECK(middle.may_name(2, 3, false));
+    f.other.cut_all();
+    while (!root.why_lost(3)) std::this_thread::yield();
+    CHECK(root.may_name(1, 3, false)); // leads nowhere
+}
+
 TEST_CASE("where the mode is unidirectional, siblings are kept apart wherever their ways meet") {
     const quiet no_noise;
     const mitogen::tree_rules rules{.heartbeat = {0, 0}, .unidirectional = true};
     node root({}, rules), middle({}, rules), leaf({}, rules), other({}, rules);
     root.add_child(1, middle);
     root.add_child(3, other);
+    root.lease(1, 2, 3);
     middle.add_child(2, leaf);
     root.add_echo(1000, senders::anyone);
     other.add_echo(1000, senders::anyone);
@@ -522,6 +552,7 @@ TEST_CASE("a small message passes all that other threads send the same way, but 
     const quiet no_noise;
     node root, middle;
     root.add_child(1, middle, "middle");
+    root.lease(1, 2, 3);
     raw_end slow = middle.add_raw_child(2); // reads nothing yet
     os::enlarge_pipe(slow.in.get());        // as a child's
     middle.add_echo(1000);

@@ -189,6 +189,13 @@ public:
         });
     }
 
+    /// Those behind the child of that number may have the ids from `first` up to `end`.
+    void lease(context_id child, context_id first, context_id end) {
+        loop.run([&] {
+            router.leases().grant(first, end, router.routes().find(child).get());
+        });
+    }
+
     void add_handler(handle_id number, mitogen::detail::raw_handler call,
                      mitogen::handler_options options = {}) {
         // What a test's handlers refer to is gone when the router closes and tells them.
@@ -256,11 +263,23 @@ struct family {
     explicit family(const mitogen::limits& bounds = {})
         : root(bounds), middle(bounds), leaf(bounds), other(bounds) {
         root.add_child(1, middle, "middle");
+        root.lease(1, 2, 3);
         middle.add_child(2, leaf, "leaf");
         root.add_child(3, other, "other");
         // A message of the leaf reaches the root behind the news of its existence.
         root.add_echo(1000, senders::anyone);
         REQUIRE(leaf.ask(0, 1000));
+    }
+
+    /// The root gives out none of the ids that these have.
+    void skip_ids() {
+        for (int i = 0; i < 10; ++i) REQUIRE(root.numbers.next());
+    }
+
+    /// The leaf may have these ids for its children.
+    void lease(context_id first, context_id end) {
+        root.lease(1, first, end);
+        middle.lease(2, first, end);
     }
 };
 

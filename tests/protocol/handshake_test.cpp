@@ -26,6 +26,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     w.bounds.elements = 4;
     w.bounds.open_calls = 5;
     w.bounds.window_bytes = 6;
+    w.bounds.routes = 7;
     w.rules = {.heartbeat = {6, 7}, .unidirectional = true};
     handshake::hello_reader l;
     const mitogen::buffer sent = handshake::encode_welcome(w);

@@ -94,7 +94,7 @@ TEST_CASE("what makes no sense behind the mark is refused") {
     }
     SECTION("a hello over the limit") {
         hello_reader l;
-        l.feed(bytes(mark + "2\x01\xff\xff\xff\xff"));
+        l.feed(bytes(mark + "2\x02\xff\xff\xff\xff"));
         CHECK(l.look() == finding::wrong);
     }
     SECTION("a shell's line without end") {
@@ -150,11 +150,11 @@ TEST_CASE("of a program that joins the first wrong byte is noticed") {
     CHECK(look(mark.substr(0, 3) + "G") == finding::wrong);
     CHECK(look(mark + "j") == finding::nothing);
     CHECK(look(mark + "j\x7f") == finding::wrong_version);
-    CHECK(look(mark + "2\x01") == finding::wrong);            // a child
+    CHECK(look(mark + "2\x02") == finding::wrong);            // a child
     CHECK(look(mark + "1 Linux x86_64\n") == finding::wrong); // a shell
-    CHECK(look(mark + "j\x01" + std::string("\x01\x10\0\0", 4)) ==
+    CHECK(look(mark + "j\x02" + std::string("\x01\x10\0\0", 4)) ==
           finding::wrong); // a byte more than may come
-    CHECK(look(mark + "j\x01" + std::string("\x00\x10\0\0", 4)) == finding::nothing);
+    CHECK(look(mark + "j\x02" + std::string("\x00\x10\0\0", 4)) == finding::nothing);
 }
 
 } // namespace

@@ -41,7 +41,7 @@ bool same(const header& a, const header& b) {
 
 TEST_CASE("a header has the documented layout") {
     const bytes b = written(sample());
-    const unsigned char expected[] = {0xA6, 1,    5,    0, // the check byte is looked at below
+    const unsigned char expected[] = {0xA6, 2,    5,    0, // the check byte is looked at below
                                       0x53, 0x52, 0x51, 0x00, 0x04, 0x03, 0x02, 0x01, 0x14,
                                       0x13, 0x12, 0x11, 0x24, 0x23, 0x22, 0x21, 0x64, 0x63,
                                       0x62, 0x61, 0x38, 0x37, 0x36, 0x35, 0x34, 0x33, 0x32,
@@ -109,7 +109,7 @@ TEST_CASE("what is wrong with a header is said") {
         return std::string(wrong ? wrong : "");
     };
     CHECK(verdict(0, 'x').find("first byte") != std::string::npos);
-    CHECK(verdict(1, 2).find("version") != std::string::npos);
+    CHECK(verdict(1, 3).find("version") != std::string::npos);
     CHECK(verdict(8, 0xff).find("check byte") != std::string::npos);
 }
 

@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,20 @@ void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count,
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = static_cast<std::uint32_t>(dice.below(4));
         h.flags = kinds[dice.below(sizeof kinds)];
+        if (dice.chance(0.2)) { // what its parent might believe
+            const bool added = dice.chance(0.6);
+            const mitogen::buffer notice = mitogen::encode_error({mitogen::reason::no_route, "?"});
+            const mitogen::buffer claim =
+                added ? mitogen::encode(somebody(), somebody(), std::string("mine"),
+                                        mitogen::detail::build_hash{1})
+                      : mitogen::encode(somebody(), std::span<const std::byte>(notice));
+            payload.assign(claim.begin(), claim.end());
+            h = {.dst = router.node().ancestors().front(),
+                 .src = router.id(),
+                 .auth = router.id(),
+                 .handle = added ? mitogen::handles::add_route : mitogen::handles::del_route};
+            h.length = static_cast<std::uint32_t>(payload.size());
+        }
         support::engine<mitogen::io::simulated>(router).parent()->transport->forward(h, payload);
         if (dice.chance(0.01)) mitogen::io::simulated().sleep_for(1'000'000);
     }

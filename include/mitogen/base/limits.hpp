@@ -26,9 +26,15 @@ struct limits {
     /// of them there are the smaller their windows, down to 1 KiB; then further ones are refused.
     /// Besides it each may hold one item, however large that is
     std::uint64_t flow_bytes = 256u << 20;
+    std::uint32_t routes = 1u << 16; ///< contexts below one child, all levels together
 
     friend bool operator==(const limits&, const limits&) = default;
 };
+
+namespace detail {
+/// Longest name that a context may have, in bytes.
+inline constexpr std::size_t most_name = 256;
+} // namespace detail
 
 /// How the two ends of a link make sure of each other. If either is 0 they do not.
 struct heartbeat {

@@ -24,7 +24,7 @@ inline constexpr int program_descriptor = 9;
 
 /// Stands in the first stage for the identity of the program, until that is known: see
 /// name_program(). What it says itself is that of no program.
-inline constexpr std::string_view no_program = "h=none;k=none;";
+inline constexpr std::string_view no_program = "h=-;k=-;";
 
 /// What the first stage says behind the machine if it has the program; else the names of what it
 /// can decompress with.
@@ -43,20 +43,21 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
-/// It looks whether the program is in one of its caches, directories that are this user's own: the
-/// file's name is its SHA-256, and its contents are checked. So that they cannot change any more,
-/// it is checked and executed through one descriptor, if there is a /proc. The empty program `x`
-/// beside it tells whether programs may be executed there: `[ -x ]` does not know of noexec in
-/// every shell. Then the first stage says the mark, the machine, and that it has the program or
-/// what it can decompress with. If it has it, it becomes the program, without waiting for anything;
-/// else it reads a line of further shell (see receiving_stage.hpp), which is followed by the
-/// program. Nothing is sent to it before the mark, and `read` takes a line byte by byte: nothing
-/// behind it is lost. At the end of its input it exits, and also when nothing comes for that many
-/// seconds: it never waits for a parent that is gone. What timeout(1) executes stays in the
-/// foreground (--f) if it can, so that it may read from a terminal; busybox's has no word for that,
-/// and leaves a process without descriptors for a second. So does w, which does the same if there
-/// is no timeout: a subshell looks once a second whether what it watches is still there, and ends
-/// with it.
+/// It looks whether the program is in one of its caches: the file's name is its SHA-256, and its
+/// contents are checked. The empty program `x` beside it tells whether programs may be executed
+/// there: `[ -x ]` does not know of noexec in every shell. Somebody else may be able to swap any of
+/// the names (root, say, finds the cache of the user whose HOME it has): so each of the two files
+/// is opened once, and that it is this user's, what is in it, and to execute it goes through its
+/// descriptor, by /proc. Without a /proc the program is sent each time. Then the first stage says
+/// the mark, the machine, and that it has the program or what it can decompress with. If it has it,
+/// it becomes the program, without waiting for anything; else it reads a line of further shell (see
+/// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark,
+/// and `read` takes a line byte by byte: nothing behind it is lost. At the end of its input it
+/// exits, and also when nothing comes for that many seconds: it never waits for a parent that is
+/// gone. What timeout(1) executes stays in the foreground (--f) if it can, so that it may read from
+/// a terminal; busybox's has no word for that, and leaves a process without descriptors for a
+/// second. So does w, which does the same if there is no timeout: a subshell looks once a second
+/// whether what it watches is still there, and ends with it.
 MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's
     // voice: octal escapes for what is no text, and an empty argument in the middle, because some
@@ -73,25 +74,27 @@ MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
         }
     }
     mark.insert(mark.size() / 2, "%s");
-    std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;" +
+    std::string s = "m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;"
+                    "q=/proc/self/fd/9;" +
                     std::string(no_program);
     s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
     s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" "
          "\"/tmp/$u\" \"/dev/shm/$u\";";
-    s += "for t in zstd gzip;do command -v $t >$o&&z=\"$z $t\";done;";
-    s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" -a -x \"$p\" -a -r \"$p\" ]&&\"$c/x\" <$o "
-         "2>$o&&"
-         "exec 9<\"$p\"&&v <&9&&z=" +
-         std::string(kept_word) + "&&break;};done;";
+    s += "for t in zstd gzip;do command -v $t>$o&&z=\"$z $t\";done;";
+    // e: opens a file of this user's. What is no file has no end, and what `exec` cannot open ends
+    // the shell.
+    s += "e(){ [ -f \"$1\" -a -r \"$1\" ]&&exec 9<\"$1\"&&[ -O $q ];};";
+    s += "for c do e \"$c/x\"&&{ [ -s $q ]||$q 9<&9 2>$o;}&&e \"$c/$h\"&&[ -x $q ]&&v <&9&&z=" +
+         std::string(kept_word) + "&&break;done;";
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
     s += "case $z in " + std::string(kept_word) +
-         ")q=/proc/self/fd/9;[ -r $q ]&&p=$q;exec \"$p\" " + std::string(child_argument) + ";esac;";
+         ")exec $q " + std::string(child_argument) + ";esac;";
     s += "y=" + std::to_string(patience_s) +
          ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
          "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
     s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
     s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" +
-         std::string(no_parent_text) + "\" >&2;esac;exit 1;};eval \"$s\"";
+         std::string(no_parent_text) + "\">&2;esac;exit 1;};eval \"$s\"";
     return s;
 }
 

@@ -307,7 +307,10 @@ struct codec<context> {
     static constexpr std::size_t fixed_size = 4;
     static constexpr std::size_t least = 4;
     static std::size_t size(const context&) noexcept { return fixed_size; }
-    static void encode(writer& w, const context& c) noexcept { w.put_scalar(c.id()); }
+    static void encode(writer& w, const context& c) {
+        if (c.valid()) c.port().hand_out(w.destination(), c.id());
+        w.put_scalar(c.id());
+    }
     static bool decode(reader& r, context& c) {
         context_id id;
         if (!r.take_scalar(id)) return false;
@@ -318,6 +321,10 @@ struct codec<context> {
         }
         if (!place || !place->node)
             return r.fail("a context can be decoded only as an argument or a result of a call");
+        if (place->from != no_context &&
+            !place->node->may_name(place->from, id, place->made_there)) {
+            return r.fail("a context that is not below its sender, and was not sent to it:", id, 4);
+        }
         c = context(*place->node, id);
         return true;
     }

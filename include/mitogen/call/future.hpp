@@ -199,6 +199,8 @@ public:
     /// The value or the error of a future that is done().
     result<T> outcome() {
         if (const error* why = call_->failure()) return *why;
+        environment_.from = call_->respondent();
+        environment_.made_there = call_->subject == &detail::connect_request;
         reader r(std::span<const std::byte>(call_->payload()), bounds_, &environment_);
         if constexpr (std::is_void_v<T>) {
             if (r.finish()) return {};

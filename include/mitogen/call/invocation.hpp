@@ -39,6 +39,9 @@ namespace detail {
 /// If values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
     mitogen::node* node = nullptr;
+    /// who has sent the bytes, if that is nobody with authority here: see node::may_name
+    context_id from = no_context;
+    bool made_there = false; ///< a context in them is one that was made below `from`
 };
 
 /// Where a function that yields items puts them: see call_frame::flow.

@@ -9,6 +9,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/child/rate_limiter.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 
@@ -187,7 +188,9 @@ private:
 
     void emit(std::string_view line) {
         const at_work here(named_work, "the log's sink");
-        log::emit({log::level::info, id_, name_, "stderr", line});
+        if (is_visible(line)) [[likely]]
+            return log::emit({log::level::info, id_, name_, "stderr", line});
+        log::emit({log::level::info, id_, name_, "stderr", visible_text(line)});
     }
 
     /// Has what was dropped told in time.

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/boot/boot_plan.hpp>
@@ -13,6 +14,7 @@
 #include <mitogen/child/shutdown_ladder.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/link/peer.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/id_allocator.hpp>
 #include <mitogen/node/route_monitor.hpp>
@@ -238,6 +240,8 @@ private:
                    plan.executor != on::loop) {
             why.emplace(reason::misuse,
                         plan.what + ": .executor must be on::main, on::pool or on::loop");
+        } else if (plan.name.size() > most_name) {
+            why.emplace(reason::misuse, plan.what + ": .name may have 256 bytes");
         } else if ((answer = node_.outstanding().open(node_.id(), why))) {
             answer->retain();
             return answer;
@@ -255,8 +259,8 @@ private:
         handshake::welcome w;
         w.id = id;
         w.ancestors = node_.path();
-        w.name = plan.name;
-        if (plan.name_takes_id) w.name += "." + std::to_string(id);
+        const std::string number = plan.name_takes_id ? "." + std::to_string(id) : std::string();
+        w.name = visible_name(plan.name, most_name - number.size()) + number;
         w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
         w.build = program_id::own().text();
         w.log_level = static_cast<std::uint8_t>(log::threshold());

@@ -39,6 +39,11 @@ class reader {
     // for every honest use.
     static constexpr std::uint32_t most_empty = 1u << 16;
 
+    // Memory for what is decoded: enough for every type whose elements are no larger than so many
+    // times their bytes, and for some of any type.
+    static constexpr std::uint64_t memory_factor = 64;
+    static constexpr std::uint64_t memory_free = 16u << 20;
+
     // so that taking no bytes from no bytes is not the null of a failure
     static constexpr std::byte nothing{};
 
@@ -49,6 +54,7 @@ class reader {
     std::uint32_t depth_left_;
     std::uint32_t elements_;
     std::uint32_t empty_left_;
+    std::uint64_t memory_left_;
     void* environment_;
     owned_block* blocks_ = nullptr;
     const char* what_ = nullptr;
@@ -83,6 +89,11 @@ class reader {
                              offset() - 4);
     }
 
+    MITOGEN_COLD bool over_budget(std::uint64_t bytes) noexcept {
+        return fail_at("more memory than 64 times the message's bytes, and 16 MiB, for elements of",
+                       bytes, true, offset());
+    }
+
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the
     /// place that decodes them.
@@ -91,7 +102,7 @@ public:
         : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_),
           size_(bytes.size()), depth_left_(bounds.nesting), elements_(bounds.elements),
           empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty),
-          environment_(environment) {}
+          memory_left_(memory_free + memory_factor * bytes.size()), environment_(environment) {}
 
     reader(reader&&) = delete;
 
@@ -142,8 +153,8 @@ public:
     /// A length: of elements that take at least `least` bytes each on the wire. A length that the
     /// remaining bytes cannot back is a failure, so that whatever is reserved for it is paid for by
     /// the sender. Elements that take none are counted over the whole message: at most 65,536 (and
-    /// limits::elements).
-    bool take_count(std::size_t& count, std::size_t least) noexcept {
+    /// limits::elements). `each`: bytes of memory that an element is about to take, see charge().
+    bool take_count(std::size_t& count, std::size_t least, std::size_t each = 0) noexcept {
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]]
             return false;
@@ -155,6 +166,16 @@ public:
                 return bad_count(wire_count, least);
             empty_left_ -= wire_count;
         }
+        return each == 0 || charge(std::uint64_t{wire_count} * each);
+    }
+
+    /// Counts `bytes` of memory that are about to be taken because of what was read. All that one
+    /// reader has counted may be 64 times the bytes that it reads, and 16 MiB; beyond that it is a
+    /// failure: few bytes shall not become much memory.
+    bool charge(std::uint64_t bytes) noexcept {
+        if (bytes > memory_left_) [[unlikely]]
+            return over_budget(bytes);
+        memory_left_ -= bytes;
         return true;
     }
 

@@ -293,6 +293,46 @@ consteval bool missing() {
     return requires { codec<T>::is_missing; };
 }
 
+// Its first block comes with it, even if it is empty.
+template <class T>
+concept block_container = requires(T& t) {
+    t.push_front(std::declval<typename T::value_type>());
+    t[0];
+}
+&&!std::is_nothrow_default_constructible_v<T>;
+
+/// Bytes of memory that an empty `T` takes outside itself.
+template <class T>
+consteval std::size_t hidden_of();
+
+template <class... Ts>
+consteval std::size_t hidden_in(parts<Ts...>) {
+    return (std::size_t{0} + ... + hidden_of<Ts>());
+}
+
+template <class T>
+consteval std::size_t hidden_of() {
+    if constexpr (block_container<T>)
+        return 640; // as libstdc++ does
+    else if constexpr (adaptor_shape<T>)
+        return hidden_of<typename T::container_type>();
+    else if constexpr (requires { codec<T>::extent; })
+        return codec<T>::extent * hidden_in(typename codec<T>::parts{});
+    else if constexpr (requires { typename codec<T>::record; })
+        return hidden_in(typename codec<T>::parts{});
+    else
+        return 0;
+}
+
+/// Bytes of memory that a `T` takes before anything of it is decoded, for reader::charge().
+template <class T>
+consteval std::size_t cost_of() {
+    return sizeof(T) + hidden_of<T>();
+}
+
+/// What a node of a list or a tree takes beside its value.
+inline constexpr std::size_t node_cost = 40;
+
 template <class T>
 inline std::size_t size_of(const T& value) {
     if constexpr (fixed_of<T>())

@@ -78,7 +78,7 @@ template <class T>
 inline bool decode_view(reader& r, const T*& first, std::size_t& count,
                         void (*signature)(signature_sink&)) {
     first = nullptr;
-    if (!r.take_count(count, least_of<T>())) [[unlikely]]
+    if (!r.take_count(count, least_of<T>(), bulk_of<T>() ? 0 : cost_of<T>())) [[unlikely]]
         return r.expected(signature);
     if (count == 0) return true;
     if constexpr (bulk_of<T>()) {

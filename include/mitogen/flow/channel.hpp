@@ -169,6 +169,12 @@ struct codec<sender<T>> {
         if (!place || !place->node)
             return r.fail(
                 "a sender can be decoded only where a call, its answer or an item brings it");
+        // What is sent there goes on this context's authority: to who asks for it, and to no
+        // handle of the library's.
+        if (place->from != no_context && where != place->from)
+            return r.fail("a sender of another context than the one that has sent it:", where, 16);
+        if (to.port < first_dynamic_handle || to.port > UINT32_MAX)
+            return r.fail("a sender with a handle that no channel has:", to.port, 12);
         s = sender<T>(detail::sender_state::of(*place->node, where, to));
         return true;
     }

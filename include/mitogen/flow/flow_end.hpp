@@ -24,6 +24,7 @@ namespace detail {
 struct flow_item {
     wire::flow_frame kind = wire::flow_frame::item;
     buffer bytes{};
+    context_id from = no_context; ///< who has sent it
 
     std::span<const std::byte> value() const noexcept {
         return std::span<const std::byte>(bytes).subspan(1);

@@ -366,7 +366,8 @@ private:
     const char* accept_frame(const port_ptr& p, wire::flow_frame kind, const message& m,
                              credit& due) {
         const auto keep = [&] {
-            items_.push_back({{kind, m.whole ? std::move(*m.whole) : buffer(m.payload)}, p});
+            items_.push_back(
+                {{kind, m.whole ? std::move(*m.whole) : buffer(m.payload), m.head.src}, p});
         };
         switch (kind) {
         case wire::flow_frame::item:

@@ -90,7 +90,7 @@ public:
                                              const std::string& function) {
         const mitogen::result<detail::flow_item> first = d.in_->get(deadline);
         if (!first) return d.give_up(first.error(), function);
-        detail::decode_environment environment{&d.in_->node()};
+        detail::decode_environment environment{&d.in_->node(), d.answer_.state()->respondent()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
         detail::flow_address there;
         bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);

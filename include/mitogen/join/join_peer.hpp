@@ -12,6 +12,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/link/build_hash.hpp>
 #include <mitogen/link/peer.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/router_core.hpp>
@@ -113,7 +114,8 @@ public:
         if (stage_ != stage::numbered) return;
         answer_.id = id;
         answer_.ancestors = router_.path();
-        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
+        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid)
+                                            : visible_name(asked_.name);
         answer_.build = program_id::own().text();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
         answer_.rules = router_.rules();

@@ -78,6 +78,10 @@ public:
     std::uint32_t levels = 0;       ///< of contexts below the far end: the most there have been
     duration_ns round_trip = never; ///< of the last heartbeat that was answered
     typename basic_correspondents<basic_peer>::partners talks{}; ///< to whom it sends through here
+    std::uint32_t routes = 0;           ///< contexts below the far end, as it has announced them
+    std::uint32_t leases = 0;           ///< blocks of ids that those have been given
+    std::uint32_t leases_under_way = 0; ///< of these, the ones that are not answered yet
+    std::uint64_t refusals = 0;         ///< what it has said that was not believed
 
     basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who,
                typename Io::descriptor in, typename Io::descriptor out)

@@ -14,6 +14,7 @@
 #include <mitogen/os/file.hpp>
 #include <mitogen/os/program/executable.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,11 +42,25 @@ inline result<std::shared_ptr<os::unique_fd>> open_program(const std::string& ex
     return std::make_shared<os::unique_fd>(static_cast<int>(rc));
 }
 
+/// A system call takes a zero byte for the end of a name: it would go to another host, or be
+/// another user.
+MITOGEN_COLD inline result<boot_plan> without_zero_bytes(result<boot_plan> plan) {
+    if (!plan) return plan;
+    const auto has_one = [](const std::string& text) { return text.find('\0') != text.npos; };
+    const os::spawn_options& start = plan->start;
+    if (has_one(start.path) || std::any_of(start.argv.begin(), start.argv.end(), has_one) ||
+        std::any_of(start.environment.begin(), start.environment.end(), has_one)) {
+        const std::string what = plan->what.substr(0, plan->what.find('\0'));
+        return error(reason::misuse, what + ": a zero byte in one of its options");
+    }
+    return plan;
+}
+
 /// What is to be executed, by what `method` says. `inherited`: the limits, if it says nothing of
 /// them.
 template <class Method>
 result<boot_plan> plan_of(const Method& method, const limits& inherited) {
-    result<boot_plan> plan = method.plan();
+    result<boot_plan> plan = without_zero_bytes(method.plan());
     if (plan && !method.limits) plan->bounds = inherited;
     return plan;
 }

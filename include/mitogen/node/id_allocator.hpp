@@ -7,6 +7,7 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/codec/codec.hpp>
+#include <mitogen/link/peer.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/node/outstanding_call.hpp>
@@ -14,9 +15,12 @@
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 
+#include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -24,10 +28,12 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// Gives out context ids. The root counts. Every other context asks the root for a block of them:
-/// for the first one when it needs an id, so that it costs nothing to have no children; for the
-/// next one before the present one is used up, so that nobody waits. Ids are unique in the tree and
-/// never given out twice; when they are used up it is an error.
+/// Gives out context ids. The root counts. Every other context asks its parent for a block of them,
+/// which asks its own: for the first one when it needs an id, so that it costs nothing to have no
+/// children; for the next one before the present one is used up, so that nobody waits. Ids are
+/// unique in the tree and never given out twice; when they are used up it is an error.
+///
+/// Each context on the way notes over which link a block went: see basic_lease_table.
 ///
 /// Threads: any. Blocks: next() alone, outside the root.
 template <class Io>
@@ -51,32 +57,68 @@ class basic_id_allocator {
     block now_{root_id + 1, root_id + 1}; // empty; the root takes from it nevertheless
     block spare_{};                       // empty, or a whole one
     std::deque<taker> waiting_;           // while nothing is at hand
-    bool asked_ = false;                  // the root, for a block
-    bool refused_ = false;                // by the root: asked again when somebody waits
+    bool asked_ = false;                  // the parent, for a block
+    bool refused_ = false;                // asked again when somebody waits
     std::optional<error> closed_{};
 
     static constexpr context_id block_size = 1000;
     static constexpr context_id low = 100; // where fewer are left, the next block is asked for
 
+    // For those behind one link: a sixteenth of what the tree has, and no more at once than there
+    // may be contexts.
+    static constexpr std::uint32_t most_leases = no_context / block_size / 16;
+    static constexpr std::uint32_t most_under_way = 1u << 16;
+
     static error exhausted() {
         return error(reason::overloaded, "all context ids of this tree are used up");
     }
 
+    using link = basic_peer<Io>;
+
+    /// A context directly below wants a block. Threads: loop.
     MITOGEN_COLD void on_request(const message& m) {
-        if (router_.parent())
+        const std::shared_ptr<link> from = router_.routes().find(m.head.src);
+        if (!from || from->id != m.head.src) {
             return router_.reply_dead(
-                m.head, error(reason::invalid_handle, "ids are allocated by the root"));
-        context_id first;
-        {
-            const std::lock_guard lock(mutex_);
-            if (now_.next > no_context - block_size) return router_.reply_dead(m.head, exhausted());
-            first = now_.next;
-            now_.next += block_size;
+                m.head, error(reason::invalid_handle, "a context asks its parent for ids"));
         }
-        router_.reply(m.head, encode(first), 0);
+        if (from->leases >= most_leases || from->leases_under_way >= most_under_way) {
+            router_.note_refusal(*from, [] { return std::string("more ids"); });
+            return router_.reply_dead(
+                m.head, error(reason::overloaded,
+                              "the contexts behind this link have had all ids that they may have"));
+        }
+        ++from->leases;
+        if (!router_.parent()) return answer(*from, m.head, next_block());
+        ++from->leases_under_way;
+        ask_parent([this, head = m.head, weak = std::weak_ptr(from)](const result<block>& got) {
+            const auto pass_on = [this, head, weak, got] {
+                const std::shared_ptr<link> to = weak.lock();
+                if (!to || router_.routes().find(head.src) != to) return; // it has ended
+                --to->leases_under_way;
+                answer(*to, head, got);
+            };
+            if (router_.loop().on_loop()) return pass_on();
+            (void)router_.loop().defer(pass_on);
+        });
     }
 
-    /// An id that is at hand; nothing if the root must be asked. Under mutex_.
+    void answer(link& to, const header& request, const result<block>& got) {
+        if (!got) return router_.reply_dead(request, got.error());
+        router_.leases().grant(got->next, got->end, &to);
+        router_.reply(request, encode(got->next), 0);
+    }
+
+    /// The root's next block.
+    result<block> next_block() {
+        const std::lock_guard lock(mutex_);
+        if (now_.next > no_context - block_size) return exhausted();
+        const context_id first = now_.next;
+        now_.next += block_size;
+        return block{first, now_.next};
+    }
+
+    /// An id that is at hand; nothing if the parent must be asked. Under mutex_.
     std::optional<result<context_id>> at_hand() {
         if (!router_.parent())
             return now_.next != no_context ? result<context_id>(now_.next++)
@@ -86,7 +128,7 @@ class basic_id_allocator {
         return now_.next++;
     }
 
-    /// True if the root is to be asked, by whoever hears it. Under mutex_.
+    /// True if the parent is to be asked, by whoever hears it. Under mutex_.
     bool shall_ask() {
         if (!router_.parent() || asked_ || closed_) return false;
         asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
@@ -107,31 +149,38 @@ class basic_id_allocator {
             if (!id && use) waiting_.push_back(std::move(*use));
             ask = shall_ask();
         }
-        if (ask) ask_root();
+        if (ask) ask_for_more();
         return id;
     }
 
-    void ask_root() {
-        outstanding_call& p = router_.ask(
-            {.to = root_id, .handle = handles::allocate_id, .how = question::manner::pass});
-        p.then([this, &p] {
+    /// Asks for a block; `use` gets it, normally on the loop.
+    template <class Use>
+    void ask_parent(Use use) {
+        outstanding_call& p = router_.ask({.to = router_.parent()->id,
+                                           .handle = handles::allocate_id,
+                                           .how = question::manner::pass});
+        p.then([&p, use = std::move(use)]() mutable {
             const result<block> got =
                 p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
             p.release();
-            arrive(got);
+            use(got);
         });
+    }
+
+    void ask_for_more() {
+        ask_parent([this](const result<block>& got) { arrive(got); });
     }
 
     static result<block> block_from(const buffer& payload) {
         const result<context_id> first = decode<context_id>(payload);
         if (!first) return first.error();
         if (*first == root_id || *first > no_context - block_size)
-            return error(reason::codec, "what the root answered is no block of context ids");
+            return error(reason::codec, "what the parent answered is no block of context ids");
         return block{*first, *first + block_size};
     }
 
-    /// The root has answered: those who wait get theirs. If they are more than a block has ids, it
-    /// is asked again.
+    /// The parent has answered: those who wait get theirs. If they are more than a block has ids,
+    /// it is asked again.
     MITOGEN_COLD void arrive(const result<block>& got) {
         std::vector<serving> served;
         bool ask = false;
@@ -149,7 +198,7 @@ class basic_id_allocator {
             }
             ask = shall_ask();
         }
-        if (ask) ask_root();
+        if (ask) ask_for_more();
         for (serving& s : served) s.use(std::move(s.id));
     }
 
@@ -159,7 +208,7 @@ public:
                                       [this](const message& m) { on_request(m); });
     }
 
-    /// An id that no context of this tree has had. On the loop it is an error if the root must be
+    /// An id that no context of this tree has had. On the loop it is an error if the parent must be
     /// asked first.
     MITOGEN_COLD result<context_id> next() {
         if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
@@ -185,7 +234,7 @@ public:
         return id;
     }
 
-    /// As next(), without waiting: calls `use` at once or, if the root must be asked, when it has
+    /// As next(), without waiting: calls `use` at once or, if the parent must be asked, when it has
     /// answered, normally on the loop.
     void next(taker use) {
         if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));

@@ -190,6 +190,13 @@ public:
     virtual std::optional<error> why_lost(context_id id) = 0;
     /// True if it is this context, or there is a way to it as far as is known here.
     virtual bool reaches(context_id id) = 0;
+    /// True if `from` may give this context the address of `id`, which is used with the authority
+    /// of this one: because it is above this one, because `id` lies in the same direction, or
+    /// because this context has sent it there (see hand_out()). `made_there`: only what is below
+    /// `from` will do. What is lost leads nowhere: it may be named.
+    virtual bool may_name(context_id from, context_id id, bool made_there) = 0;
+    /// The address of `id` is sent to `to`; no_context: to somebody, who may be any.
+    virtual void hand_out(context_id to, context_id id) = 0;
     /// Runs `call` on the loop when `id` is lost; soon if it is lost already.
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
     /// The names from below the root down to `id`, as far as this context knows them.

@@ -4,14 +4,22 @@
 // go.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/codec/codec.hpp>
+#include <mitogen/link/peer.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/handle.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -21,7 +29,10 @@ namespace detail {
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which
 /// tells its own. Links are first in, first out, so that no context above sees a message from a new
 /// context before it knows it. That a context is lost is told upwards, and downwards to those who
-/// have sent to it: they may be waiting for it. Threads: loop, but for the constructor.
+/// have sent to it: they may be waiting for it.
+///
+/// A route is believed inside a lease only: see basic_lease_table. What is refused is counted and
+/// named in the log, see basic_router_core::note_refusal. Threads: loop, but for the constructor.
 template <class Io>
 class basic_route_monitor {
     using core = basic_router_core<Io>;
@@ -36,29 +47,62 @@ class basic_route_monitor {
                            flush_mode::soon);
     }
 
+    using link = basic_peer<Io>;
+
+    // they lengthen the time that the neighbour has to end in: a claim shall not do so for ever
+    static constexpr std::uint32_t counted_levels = 10;
+    // what a lost context's last words may take: beyond that they are left out
+    static constexpr std::size_t most_notice = 64u << 10;
+
+    /// The link that `m` came on if it is the neighbour's own word; else null, and counted.
+    std::shared_ptr<link> from_neighbour(const message& m) {
+        std::shared_ptr<link> from = router_.routes().find(m.head.src);
+        if (from && from->id != m.head.src) {
+            router_.note_refusal(*from, [&] {
+                return "what context " + std::to_string(m.head.src) + " says of routes";
+            });
+            return nullptr;
+        }
+        return from;
+    }
+
     MITOGEN_COLD void on_add(const message& m) {
+        const std::shared_ptr<link> from = from_neighbour(m);
+        if (!from) return;
         reader r(m.payload);
-        route<basic_peer<Io>> added;
-        if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish())
-            return;
-        added.via = router_.routes().find(m.head.src);
-        // Only from the neighbour itself. The ids of this context and those above are known:
-        // whoever claims one wants their authority.
-        if (!added.via || added.via->id != m.head.src || router_.has_authority(added.id) ||
-            (added.parent != m.head.src &&
-             !router_.routes().leads(added.parent, added.via.get()))) {
-            return log::write(log::level::warning, "refused a route to context " +
-                                                       std::to_string(added.id) + " from context " +
-                                                       std::to_string(m.head.src));
+        route<link> added;
+        std::string_view name;
+        if (!mitogen::decode(r, added.id, added.parent, name, added.build) || !r.finish())
+            return router_.note_refusal(*from,
+                                        [] { return std::string("a route that does not decode"); });
+        const std::uint32_t levels =
+            router_.routes().steps_up(added.parent, from->id, router_.most_levels - 1) + 1;
+        if (const char* why = why_not(*from, added, name, levels)) {
+            return router_.note_refusal(*from, [&] {
+                return "a route to context " + std::to_string(added.id) + " (" + why + ")";
+            });
         }
-        const route<basic_peer<Io>> copy = added;
-        if (!router_.routes().add(std::move(added))) {
-            return log::write(log::level::warning, "refused a second route to context " +
-                                                       std::to_string(copy.id) + " from context " +
-                                                       std::to_string(m.head.src));
-        }
-        copy.via->levels = std::max(copy.via->levels, router_.routes().depth_of(copy.id));
+        added.name = name.empty() ? "context." + std::to_string(added.id) : visible_name(name);
+        added.via = from;
+        const route<link> copy = added;
+        router_.routes().add(std::move(added));
+        ++from->routes;
+        from->levels = std::max(from->levels, std::min(levels, counted_levels));
         announce(copy);
+    }
+
+    /// Why a route is not believed; null if it is. Only ids that were given to those behind that
+    /// link are: nobody takes the place of a context that there is, or will be, elsewhere.
+    const char* why_not(const link& from, const route<link>& added, std::string_view name,
+                        std::uint32_t levels) {
+        if (!router_.leases().holds(added.id, &from)) return "that id was not given to it";
+        if (router_.routes().find(added.id)) return "it is taken";
+        if (router_.why_lost(added.id)) return "it has been lost";
+        if (added.parent != from.id && levels == 1)
+            return "what it is said to be below is not there";
+        if (from.routes >= router_.bounds().routes) return "limits::routes";
+        if (name.size() > most_name) return "its name is too long";
+        return nullptr;
     }
 
     /// A context elsewhere in the tree is lost, to which this one or somebody below it has sent.
@@ -76,8 +120,8 @@ class basic_route_monitor {
 
     /// Those below who have sent to it may be waiting for it.
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
-        for (const auto& link : router_.partners_of(gone)) {
-            link->transport->send(router_.address(link->id, handles::del_route),
+        for (const auto& partner : router_.partners_of(gone)) {
+            partner->transport->send(router_.address(partner->id, handles::del_route),
                                   mitogen::encode(gone, notice), router_.loop().lane(),
                                   flush_mode::soon);
         }
@@ -87,19 +131,27 @@ class basic_route_monitor {
         reader r(m.payload);
         context_id gone{};
         std::span<const std::byte> notice;
-        if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
-        if (const auto& parent = router_.parent(); parent && m.head.src == parent->id)
-            return on_del_elsewhere(gone, notice);
-        const auto via = router_.routes().find(m.head.src);
-        if (!via || via->id != m.head.src || gone == m.head.src ||
-            router_.routes().find(gone) != via) {
-            return log::write(log::level::warning, "refused to forget the route to context " +
-                                                       std::to_string(gone) + " for context " +
-                                                       std::to_string(m.head.src));
+        const bool decoded = mitogen::decode(r, gone, notice) && r.finish();
+        if (const auto& parent = router_.parent(); parent && m.head.src == parent->id) {
+            if (decoded) on_del_elsewhere(gone, notice);
+            return;
+        }
+        const std::shared_ptr<link> via = from_neighbour(m);
+        if (!via) return;
+        if (!decoded || gone == via->id || router_.routes().find(gone) != via) {
+            return router_.note_refusal(*via, [&] {
+                return decoded ? "to forget the route to context " + std::to_string(gone)
+                               : std::string("a lost route that does not decode");
+            });
         }
         via->drop_sender(gone);
-        const error why = decode_error(notice, router_.paths());
+        const error why =
+            notice.size() > most_notice
+                ? error(reason::respondent_lost, "context " + std::to_string(gone) +
+                                                     " is lost; why takes more than 64 KiB to say")
+                : decode_error(notice, router_.paths());
         router_.on_peer_lost(gone, why, via.get());
+        if (via->routes > 0) --via->routes;
         withdraw(gone, why);
     }
 

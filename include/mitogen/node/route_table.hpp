@@ -6,9 +6,9 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/link/build_hash.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -29,20 +29,20 @@ struct route {
     std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
 };
 
-/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is
-/// appending. Threads: any; the lock is held for a binary search.
+/// All contexts below this one. A tree by id: whatever order they come and go in, none costs much.
+/// Threads: any; the lock is held for a search.
 template <class Link, class Io>
 class basic_route_table {
     typename Io::mutex mutex_;
-    std::vector<route<Link>> routes_;
+    std::map<context_id, route<Link>> routes_;
     // there has been one: most contexts have none, and look nothing up
     std::atomic<bool> any_{false};
     std::atomic<build_hash> common_{0}; // see common_build()
 
-    auto lower(context_id id) {
-        return std::lower_bound(
-            routes_.begin(), routes_.end(), id,
-            [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+    /// Under mutex_; null if it is not known.
+    const route<Link>* lookup(context_id id) const {
+        const auto at = routes_.find(id);
+        return at == routes_.end() ? nullptr : &at->second;
     }
 
 public:
@@ -51,11 +51,12 @@ public:
     /// False if the id is taken.
     bool add(route<Link> r) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(r.id);
-        if (at != routes_.end() && at->id == r.id) return false;
-        if (r.build != common_.load(std::memory_order_relaxed))
-            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
-        routes_.insert(at, std::move(r));
+        const bool first = routes_.empty();
+        const build_hash build = r.build;
+        const context_id id = r.id;
+        if (!routes_.try_emplace(id, std::move(r)).second) return false;
+        if (build != common_.load(std::memory_order_relaxed))
+            common_.store(first ? build : 0, std::memory_order_release);
         any_.store(true, std::memory_order_release);
         return true;
     }
@@ -64,15 +65,15 @@ public:
     std::shared_ptr<Link> find(context_id id) {
         if (!any_.load(std::memory_order_acquire)) return nullptr;
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->via : nullptr;
+        const route<Link>* known = lookup(id);
+        return known ? known->via : nullptr;
     }
 
     /// True if `id` is reached through `via`.
     bool leads(context_id id, const Link* via) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id && at->via.get() == via;
+        const route<Link>* known = lookup(id);
+        return known && known->via.get() == via;
     }
 
     /// The one build that all contexts here have, or 0.
@@ -81,22 +82,22 @@ public:
     /// The build of `id`, or 0.
     build_hash build_of(context_id id) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->build : 0;
+        const route<Link>* known = lookup(id);
+        return known ? known->build : 0;
     }
 
     /// Everything about `id`; its `id` is no_context if nothing is known.
     route<Link> get(context_id id) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+        const route<Link>* known = lookup(id);
+        return known ? *known : route<Link>{};
     }
 
     /// Removes one; false if it was not there, or is reached through another link.
     bool remove(context_id id, const Link* via) {
         const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        const auto at = routes_.find(id);
+        if (at == routes_.end() || at->second.via.get() != via) return false;
         routes_.erase(at);
         return true;
     }
@@ -105,33 +106,37 @@ public:
     std::vector<context_id> ids_via(const Link* via) {
         const std::lock_guard lock(mutex_);
         std::vector<context_id> ids;
-        for (const route<Link>& r : routes_)
-            if (r.via.get() == via) ids.push_back(r.id);
+        for (const auto& [id, r] : routes_)
+            if (r.via.get() == via) ids.push_back(id);
         return ids;
     }
 
     /// Removes all that are reached through `via`.
     void remove_via(const Link* via) {
         const std::lock_guard lock(mutex_);
-        std::erase_if(routes_, [&](const route<Link>& r) { return r.via.get() == via; });
+        std::erase_if(routes_, [&](const auto& entry) { return entry.second.via.get() == via; });
     }
 
-    /// How many contexts lie between this one and `id`, one below the other.
-    std::uint32_t depth_of(context_id id) {
+    /// How many steps lead from `id` up to `top`, from each context to who made it; 0 if they do
+    /// not lead there, or are more than `most`.
+    std::uint32_t steps_up(context_id id, context_id top, std::uint32_t most) {
         const std::lock_guard lock(mutex_);
-        std::uint32_t depth = 0;
-        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size();
-             at = lower(id)) {
-            id = at->parent;
-            ++depth;
+        for (std::uint32_t steps = 0; steps <= most; ++steps) {
+            if (id == top) return steps;
+            const route<Link>* known = lookup(id);
+            if (!known) return 0;
+            id = known->parent;
         }
-        return depth > 0 ? depth - 1 : 0;
+        return 0;
     }
 
-    /// A copy of all.
+    /// A copy of all, by their ids.
     std::vector<route<Link>> all() {
         const std::lock_guard lock(mutex_);
-        return routes_;
+        std::vector<route<Link>> copies;
+        copies.reserve(routes_.size());
+        for (const auto& entry : routes_) copies.push_back(entry.second);
+        return copies;
     }
 };
 

@@ -8,12 +8,14 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
+#include <mitogen/base/log.hpp>
 #include <mitogen/link/peer.hpp>
 #include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
 #include <mitogen/node/delivery.hpp>
+#include <mitogen/node/handed_out.hpp>
 #include <mitogen/node/handler_table.hpp>
 #include <mitogen/node/lost_peers.hpp>
 #include <mitogen/node/node.hpp>
@@ -66,6 +68,9 @@ public:
     using link = basic_peer<Io>;
     using open_call = basic_outstanding_call<Io>;
 
+    /// Contexts one below the other: as many as may lie below one link.
+    static constexpr std::uint32_t most_levels = 64;
+
 private:
     using delivery::deliver_dead;
     using delivery::guarded;
@@ -81,6 +86,8 @@ private:
     std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
+    basic_lease_table<link> leases_;
+    basic_handed_out<Io> handed_out_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
     places_of_calls<Io>* places_ = nullptr; // the loop's
@@ -89,7 +96,7 @@ public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
                       const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
-          lost_peers_(loop.io()) {
+          handed_out_(loop.io()), lost_peers_(loop.io()) {
         loop.warn_of_block(rules.warnings.blocked_loop);
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
@@ -105,6 +112,8 @@ public:
         return all;
     }
     basic_route_table<link, Io>& routes() noexcept { return routes_; }
+    /// Which ids the contexts below were given. Threads: loop.
+    basic_lease_table<link>& leases() noexcept { return leases_; }
     /// The contexts below, and what is known about them.
     std::vector<route<link>> below() { return routes_.all(); }
     /// The link to the parent; null in a root.
@@ -295,13 +304,31 @@ public:
 
     std::vector<std::string> path_of(context_id id) final {
         std::vector<std::string> names;
-        while (id != no_context && id != id_) {
+        while (id != no_context && id != id_ && names.size() <= most_levels) {
             const route<link> known = routes_.get(id);
             if (known.id == no_context) break;
             names.insert(names.begin(), known.name);
             id = known.parent;
         }
         return names;
+    }
+
+    MITOGEN_COLD bool may_name(context_id from, context_id id, bool made_there) final {
+        if (has_authority(from) || lost_peers_.why_lost(id)) return true;
+        const std::shared_ptr<link> via = routes_.find(from);
+        const std::shared_ptr<link> to = routes_.find(id);
+        if (made_there && via)
+            return to == via && routes_.steps_up(id, from, most_levels) > 0;
+        if (has_authority(id)) return true; // over those above there is none to misuse
+        if (to == via && (to || parent_)) return true;
+        return handed_out_.has(via ? via->id : no_context, id) || handed_out_.has(id_, id);
+    }
+
+    MITOGEN_COLD void hand_out(context_id to, context_id id) final {
+        if (to == no_context) return handed_out_.add(id_, id); // in no direction: in each
+        if (has_authority(to)) return;                         // may name whom it likes
+        const std::shared_ptr<link> via = routes_.find(to);
+        handed_out_.add(via ? via->id : no_context, id);
     }
 
     std::vector<context_id> ids_below() final {
@@ -316,6 +343,8 @@ public:
         std::vector<context_id> ids = routes_.ids_via(&gone);
         for (const context_id id : ids) lost_peers_.add(id, why, place_of(id));
         routes_.remove_via(&gone);
+        leases_.remove_via(&gone);
+        handed_out_.remove(gone.up ? no_context : gone.id);
         for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
             lost_peers_.add_parent(why);
@@ -324,6 +353,19 @@ public:
             for (const registration& r : handlers_.take_bound_if(beyond)) deliver_dead(r, why);
         }
         return ids;
+    }
+
+    /// Counts something that came on a link and was refused; `what()` is it, in words. The first
+    /// one is logged, then the tenth, the hundredth and so on: a flood makes few lines. Threads:
+    /// loop.
+    template <class What>
+    MITOGEN_COLD void note_refusal(link& from, What what) {
+        const std::uint64_t count = ++from.refusals;
+        if (!is_power_of_ten(count) || !log::enabled(log::level::warning)) return;
+        std::string text = "refused " + what() + " from context " + std::to_string(from.id);
+        if (count > 1)
+            text += "; " + std::to_string(count) + " refusals of what it says so far";
+        log::write(log::level::warning, text);
     }
 
     /// One context is lost, which was reached through `via` if it had a route here.
@@ -353,6 +395,11 @@ public:
     }
 
 private:
+    static bool is_power_of_ten(std::uint64_t n) noexcept {
+        while (n >= 10 && n % 10 == 0) n /= 10;
+        return n == 1;
+    }
+
     /// A sign of life; its answer has a byte in it.
     void on_heartbeat(const message& m) {
         static constexpr std::byte here[1]{};

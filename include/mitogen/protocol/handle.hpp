@@ -27,7 +27,7 @@ inline constexpr handle_id call_function = 101;
 inline constexpr handle_id forward_log = 102; ///< a log record of a child
 inline constexpr handle_id add_route = 103;   ///< a context has come up below the sender
 inline constexpr handle_id del_route = 104;   ///< a context has gone
-/// a block of ids is asked for, of the root; answered
+/// a block of ids is asked for, of the parent; answered
 inline constexpr handle_id allocate_id = 105;
 inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
 inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered

@@ -38,7 +38,7 @@ enum class speaker : std::uint8_t {
     joiner = 'j', ///< who joins a tree, or who admits it, in the same form: see joining.hpp
 };
 
-inline constexpr std::uint8_t protocol = 1;
+inline constexpr std::uint8_t protocol = 2;
 
 /// Most that a child may print before the mark.
 inline constexpr std::size_t noise_limit = 1 << 20;

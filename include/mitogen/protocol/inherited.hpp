@@ -20,7 +20,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <>
 struct codec<limits> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4 + 8;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4 + 8 + 4;
 
     static void encode(writer& w, const limits& l) noexcept {
         w.put_scalar(l.message_bytes);
@@ -30,12 +30,13 @@ struct codec<limits> {
         w.put_scalar(l.open_calls);
         w.put_scalar(l.window_bytes);
         w.put_scalar(l.flow_bytes);
+        w.put_scalar(l.routes);
     }
     static bool decode(reader& r, limits& l) {
         return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) &&
                r.take_scalar(l.nesting) && r.take_scalar(l.elements) &&
                r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes) &&
-               r.take_scalar(l.flow_bytes);
+               r.take_scalar(l.flow_bytes) && r.take_scalar(l.routes);
     }
     static void signature(signature_sink& s) { s.put("limits"); }
 };

@@ -26,7 +26,7 @@ inline constexpr handshake::hello_rules request_rules{handshake::speaker::joiner
 inline constexpr handshake::hello_rules answer_rules{handshake::speaker::joiner, 1 << 20, false};
 
 /// Longest name that a program may give itself, in bytes.
-inline constexpr std::size_t name_limit = 256;
+inline constexpr std::size_t name_limit = detail::most_name;
 
 /// What a program that wants to join says of itself.
 struct request {

@@ -73,7 +73,7 @@ namespace detail {
 struct header_layout {
     static constexpr std::size_t size = 40;
     static constexpr std::byte magic{0xA6};
-    static constexpr std::byte version{1};
+    static constexpr std::byte version{2};
 };
 
 template <class T>

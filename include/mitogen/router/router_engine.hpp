@@ -72,6 +72,7 @@ class router_engine final : public basic_router_core<Io> {
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::subtree<Io> subtree_{*this, children_, listening_};
     log_forwarder<Io> logs_{*this};
+    forwarded_log<Io> logs_below_{*this, logs_};
     work_guard use_{[this] {
         closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); });
     }};
@@ -92,7 +93,6 @@ public:
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
         this->set_own_build(program_id::own().hash(), program_id::own().functions());
-        receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
 
@@ -225,6 +225,7 @@ public:
         if (stages) stages->begin_closing();
         children_.close();
         if (stages) stages->close();
+        logs_below_.close();
         logs_.close();
         this->close_messages();
         if (listening_) listening_->finish();

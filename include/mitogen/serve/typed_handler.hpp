@@ -44,6 +44,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
             return;
         }
         std::tuple<Args...> values{};
+        environment.from = m.head.src;
         reader r(m.payload, bounds, &environment);
         const bool decoded =
             std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();

@@ -51,6 +51,7 @@ class prompt {
 
     std::string what_;
     std::string text_;
+    std::string place_;
     std::shared_ptr<detail::answer_taker> to_;
 
     void settle(detail::prompt_outcome how, secret answer) noexcept {
@@ -59,21 +60,30 @@ class prompt {
 
 public:
     prompt() = default;
-    prompt(std::string what, std::string text, std::shared_ptr<detail::answer_taker> to) noexcept
-        : what_(std::move(what)), text_(std::move(text)), to_(std::move(to)) {}
+    /// `place`: see place().
+    prompt(std::string what, std::string text, std::shared_ptr<detail::answer_taker> to,
+           std::string place = {}) noexcept
+        : what_(std::move(what)), text_(std::move(text)), place_(std::move(place)),
+          to_(std::move(to)) {}
     prompt(prompt&&) noexcept = default;
     prompt& operator=(prompt&& other) noexcept {
         if (this == &other) return *this;
         decline();
         what_ = std::move(other.what_);
         text_ = std::move(other.text_);
+        place_ = std::move(other.place_);
         to_ = std::move(other.to_);
         return *this;
     }
     ~prompt() { decline(); }
 
-    /// What is being connected: "ssh web1".
+    /// What is being connected: "ssh web1". In the words of the context that asks: see place().
     const std::string& what() const noexcept { return what_; }
+
+    /// The path of the context that asks, "rack3.web7", as this program knows it, whatever that
+    /// context says; empty for a tool that runs here. Show it: what() and text() of another context
+    /// may say anything.
+    const std::string& place() const noexcept { return place_; }
 
     /// The question as the tool asks it, its last line: "(mia@web1) Verification code: ". What it
     /// says may come from another machine; control characters are replaced.

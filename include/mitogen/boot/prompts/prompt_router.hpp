@@ -115,7 +115,8 @@ class prompt_router {
             [this, request = m.head, number](prompt_outcome how, const secret& answer) {
                 if (ordered(request.src, number)) reply(request, how, answer);
             });
-        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
+        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open,
+                   node_.place_of(m.src())));
     }
 
     void reply(const header& request, prompt_outcome how, const secret& answer) {

@@ -31,6 +31,7 @@ template <class T, std::size_t N>
 struct array_codec {
     using parts = wire::parts<T>;
 
+    static constexpr std::size_t extent = N;
     static constexpr bool is_fixed = fixed_of<T>();
     static constexpr std::size_t least = N * least_of<T>();
     static constexpr bool is_bulk = bulk_of<T>() && N != 0;
@@ -163,7 +164,7 @@ struct codec<std::unique_ptr<T>> {
         value.reset();
         if (!present) return true;
         const depth_guard depth(r);
-        if (!depth) [[unlikely]]
+        if (!depth || !r.charge(wire::cost_of<T>() + 16)) [[unlikely]]
             return false;
         value = std::make_unique<T>();
         return codec<T>::decode(r, *value);

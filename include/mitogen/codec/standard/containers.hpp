@@ -195,7 +195,8 @@ struct codec<std::vector<T, Allocator>> {
     }
     static bool decode(reader& r, type& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, wire::least_of<T>())) [[unlikely]]
+        if (!r.take_count(count, wire::least_of<T>(), wire::bulk_of<T>() ? 0 : wire::cost_of<T>()))
+            [[unlikely]]
             return r.expected(&signature);
         if constexpr (wire::bulk_of<T>()) {
             wire::fill(values, r.take(count * sizeof(T)), count);
@@ -229,7 +230,7 @@ struct shaped<T, shape::sequence> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<element>())) [[unlikely]]
+        if (!r.take_count(count, least_of<element>(), cost_of<element>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<element> depth(r);
         if (!depth) [[unlikely]]
@@ -269,7 +270,7 @@ struct shaped<T, shape::forward_list> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<element>())) [[unlikely]]
+        if (!r.take_count(count, least_of<element>(), cost_of<element>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<element> depth(r);
         if (!depth) [[unlikely]]

@@ -7,6 +7,7 @@
 #include <mitogen/codec/shapes.hpp>
 #include <mitogen/codec/signature.hpp>
 #include <mitogen/codec/standard/containers.hpp>
+#include <mitogen/codec/standard/key_checks.hpp>
 #include <mitogen/codec/text.hpp>
 #include <mitogen/codec/writer.hpp>
 
@@ -21,11 +22,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
-
-template <class T>
-inline constexpr bool is_text = false;
-template <class Traits, class Allocator>
-inline constexpr bool is_text<std::basic_string<char, Traits, Allocator>> = true;
 
 // Ordered containers travel last key first: each key then goes in front of all others, which takes
 // one comparison if the other end takes two. What arrives in another order is accepted.
@@ -59,7 +55,7 @@ struct shaped<T, shape::set> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>())) [[unlikely]]
+        if (!r.take_count(count, least_of<key>(), cost_of<key>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<key> depth(r);
         if (!depth) [[unlikely]]
@@ -67,27 +63,29 @@ struct shaped<T, shape::set> {
         values.clear();
         if constexpr (requires { values.reserve(count); }) values.reserve(count);
         std::vector<key> sorted_later;
+        [[maybe_unused]] bucket_watch<T> watch(count);
+        [[maybe_unused]] auto last = values.end();
         for (std::size_t i = 1; i <= count; ++i) {
             key k{};
             if (!codec<key>::decode(r, k)) [[unlikely]]
                 return false;
+            if (!equals_itself(k)) [[unlikely]]
+                return fail_key(r, key_unequal, &signature);
             if constexpr (flat<T>) {
                 sorted_later.push_back(std::move(k));
             } else {
-                values.emplace_hint(values.begin(), std::move(k));
+                const auto at = values.emplace_hint(hint_of(values, last), std::move(k));
                 if (values.size() != i) [[unlikely]]
-                    return twice(r);
+                    return fail_key(r, key_twice, &signature);
+                if (!watch.entered(values, last, at)) [[unlikely]]
+                    return fail_key(r, keys_collide, &signature);
+                last = at;
             }
         }
         if constexpr (flat<T>) values.insert(sorted_later.begin(), sorted_later.end());
-        return values.size() == count || twice(r);
+        return values.size() == count || fail_key(r, key_twice, &signature);
     }
     static void signature(signature_sink& s) { s.put('<').template add<key>().put('>'); }
-
-private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept {
-        return r.fail("a key occurs twice") || r.expected(&signature);
-    }
 };
 
 /// Maps, ordered or not. A key that occurs twice is refused, except by multimaps.
@@ -120,7 +118,8 @@ struct shaped<T, shape::map> {
     }
     static bool decode(reader& r, T& values) {
         std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>() + least_of<mapped>())) [[unlikely]]
+        if (!r.take_count(count, least_of<key>() + least_of<mapped>(),
+                          cost_of<std::pair<key, mapped>>() + node_cost)) [[unlikely]]
             return r.expected(&signature);
         const level<std::conditional_t<is_flat, key, T>> depth(r);
         if (!depth) [[unlikely]]
@@ -131,20 +130,27 @@ struct shaped<T, shape::map> {
             for (auto& [k, v] : sorted_later) {
                 if (!codec<key>::decode(r, k) || !codec<mapped>::decode(r, v)) [[unlikely]]
                     return false;
+                if (!equals_itself(k)) [[unlikely]]
+                    return fail_key(r, key_unequal, &signature);
             }
             values.insert(std::make_move_iterator(sorted_later.begin()),
                           std::make_move_iterator(sorted_later.end()));
-            return values.size() == count || twice(r);
+            return values.size() == count || fail_key(r, key_twice, &signature);
         } else {
             if constexpr (requires { values.reserve(count); }) values.reserve(count);
+            bucket_watch<T> watch(count);
+            auto last = values.end();
             for (std::size_t i = 1; i <= count; ++i) {
-                typename T::iterator at;
+                typename T::iterator at = last;
                 if (!decode_key(r, values, at)) [[unlikely]]
                     return false;
                 if (values.size() != i) [[unlikely]]
-                    return twice(r);
+                    return fail_key(r, key_twice, &signature);
+                if (!watch.entered(values, last, at)) [[unlikely]]
+                    return fail_key(r, keys_collide, &signature);
                 if (!codec<mapped>::decode(r, at->second)) [[unlikely]]
                     return false;
+                last = at;
             }
             return true;
         }
@@ -154,22 +160,21 @@ struct shaped<T, shape::map> {
     }
 
 private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept {
-        return r.fail("a key occurs twice") || r.expected(&signature);
-    }
-
+    // `at`: first where the key before it went.
     static bool decode_key(reader& r, T& values, typename T::iterator& at) {
         if constexpr (is_text<key>) {
             std::string_view k; // the key is made in its node
             if (!codec<std::string_view>::decode(r, k)) [[unlikely]]
                 return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct,
+            at = values.emplace_hint(hint_of(values, at), std::piecewise_construct,
                                      std::forward_as_tuple(k.data(), k.size()), std::tuple<>());
         } else {
             key k{};
             if (!codec<key>::decode(r, k)) [[unlikely]]
                 return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct,
+            if (!equals_itself(k)) [[unlikely]]
+                return fail_key(r, key_unequal, &signature);
+            at = values.emplace_hint(hint_of(values, at), std::piecewise_construct,
                                      std::forward_as_tuple(std::move(k)), std::tuple<>());
         }
         return true;

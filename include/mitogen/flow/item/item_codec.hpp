@@ -84,7 +84,7 @@ template <class T>
 result<T> next_item(inbox& items, instant deadline) {
     const result<flow_item> item = items.get(deadline);
     if (!item) return item.error();
-    return item_value<T>(*item, items.node().bounds(), {&items.node()});
+    return item_value<T>(*item, items.node().bounds(), {&items.node(), item->from});
 }
 
 /// An item, or nothing if that was the end.

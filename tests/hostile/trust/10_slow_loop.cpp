@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+// 4096 announced messages, then empty fragments of the last of them: each is looked for among all.
+// Calls of others wait.
+#include "raw.hpp"
+int add(int a, int b) { return a + b; }
+int main(int argc, char** argv) {
+    mitogen::init(argc, argv);
+    mitogen::broker loop;
+    mitogen::router root(loop);
+    const auto honest = root.local({.name = "honest"});
+    const auto measure = [&] {
+        int n = 0;
+        for (const double end = now_s() + 3; now_s() < end; ++n) (void)honest.try_call<&add>(1, 2);
+        return n;
+    };
+    const int quiet = measure();
+    int flood = 0;
+    {
+        // as many frames, which cost nothing
+        hostile plain(root, [](raw& h) { while (h.put(h.to(0, H::shutdown))) {} });
+        flood = measure();
+    }
+    hostile bad(root, [](raw& h) {
+        header f = h.to(0, 5'000'000);
+        for (std::uint32_t i = 0; i < 4096; ++i) {
+            f.stream = 100 + i;
+            f.flags = message_flags::fragment | message_flags::first;
+            h.put(f, mitogen::encode(std::uint64_t{100 << 20}));
+        }
+        f.flags = message_flags::fragment;
+        while (h.put(f)) {}
+    });
+    const int n = measure();
+    const std::string text = "calls of the sibling in 3 s: " + std::to_string(quiet) + " alone, " +
+                             std::to_string(flood) + " beside a flood of refused frames, " +
+                             std::to_string(n) + " beside the fragments";
+    if (n < flood / 10) unsafe(text);
+    return safe(text);
+}
