@@ -173,15 +173,16 @@ private:
          ".password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
          "authentication failed: too many keys were tried; set identity_file"},
-        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
-        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
-        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
-        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
         {"Could not resolve hostname", reason::resolve, "the host name has no address"},
         {"Connection refused", reason::connection_refused, "nothing listens there"},
         {"timed out", reason::connect_timeout, "the host does not answer"},
         {"No route to host", reason::connect, "the network does not reach it"},
         {"Network is unreachable", reason::connect, "the network does not reach it"},
+        // last: so does a jump host that does not reach the target, which says why
+        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
     };
 
     /// Why the questions that it has asked, or has not asked, let nobody in. An empty error if it

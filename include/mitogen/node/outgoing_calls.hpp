@@ -86,7 +86,7 @@ public:
         using manner = question::manner;
         if (what.how == manner::wait && on_loop())
             return *failed_answer(what.to, waits_on_loop(), what.subject);
-        if (what.how != manner::pass && !scopes_here().empty())
+        if (what.how == manner::wait && !scopes_here().empty())
             if (std::optional<error> ended = why_interrupted(now()))
                 return *failed_answer(what.to, std::move(*ended), what.subject); // not even sent
         if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
