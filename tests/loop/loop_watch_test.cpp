@@ -84,19 +84,6 @@ TEST_CASE("what is deferred and blocks the loop is told of") {
     go_on.set_value();
 }
 
-TEST_CASE("so is what blocks the program's own loop, which drives the broker") {
-    if constexpr (mitogen::io::has_outer_loop<mitogen::io::native>) {
-        const generic::log_capture log;
-        mitogen::broker loop(mitogen::broker_options{.thread = false});
-        loop.engine().warn_of_block(soon);
-        bool told = false;
-        CHECK(loop.defer([&] {
-            told = log.wait_for("the loop is blocked: work that was given to broker::defer()");
-        }));
-        while (!told) loop.poll();
-    }
-}
-
 TEST_CASE("once somebody looks, what has no name is told of as well") {
     const generic::log_capture log;
     mitogen::broker loop;

@@ -198,6 +198,12 @@ public:
         if (!wake_pending_.exchange(true, std::memory_order_acq_rel)) waker_.wake();
     }
 
+    /// As event_loop's. Nothing if this has no thread of its own: that who drives it is to have no
+    /// second one, and sees itself what blocks.
+    void warn_of_block(duration_ns after) noexcept {
+        if (own_thread_) event_loop::warn_of_block(after);
+    }
+
     /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end.
     /// `ready` must become true through something that then notifies `wake`.
     ///
