@@ -95,7 +95,6 @@ public:
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
         this->set_own_build(program_id::own().hash());
-        receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
 
