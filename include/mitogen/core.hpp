@@ -56,6 +56,7 @@
 #include <mitogen/link/build_hash.hpp>
 #include <mitogen/link/correspondents.hpp>
 #include <mitogen/link/heartbeat_monitor.hpp>
+#include <mitogen/link/open_requests.hpp>
 #include <mitogen/link/peer.hpp>
 #include <mitogen/link/transport.hpp>
 #include <mitogen/link/visible_text.hpp>
@@ -151,6 +152,7 @@
 #include <mitogen/program/program_files.hpp>
 #include <mitogen/program/program_server.hpp>
 #include <mitogen/program/program_source.hpp>
+#include <mitogen/protocol/account_book.hpp>
 #include <mitogen/protocol/assembler.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/frame_reader.hpp>

@@ -1219,6 +1219,13 @@ inline level threshold() noexcept {
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
 
+/// Of what somebody else may do again and again: true if the `count`th time is to be logged, which
+/// is the first, the tenth, the hundredth and so on. A flood makes few lines.
+constexpr bool worth_a_line(std::uint64_t count) noexcept {
+    while (count >= 10 && count % 10 == 0) count /= 10;
+    return count == 1;
+}
+
 /// Sets the bounds for what this process logs and prints, and for what its children print on
 /// stderr. Threads: any.
 inline void set_bounds(const bounds& to) noexcept {
@@ -8026,9 +8033,9 @@ inline constexpr char connect_request = 0;
 struct question {
     enum class manner : std::uint8_t {
         /// await() or await_call() comes next, whatever has happened; refused on the loop, which it
-        /// would stop
+        /// would stop. Waits first while too much of this context waits on the link
         wait,
-        gather, ///< more may follow; waits first while the link's queue is full
+        gather, ///< more may follow; waits first as well
         pass,   ///< as gather, but never waits
     };
 
@@ -8037,7 +8044,7 @@ struct question {
     manner how = manner::gather;
     outgoing_bytes payload{};
     const void* subject = nullptr; ///< outstanding_call::subject
-    /// deadline and stop token of a call that is not waited for; null: none
+    /// deadline and stop token; null: none. Of a call that is waited for, await_call() gets them too
     const call_options* options = nullptr;
 };
 
@@ -8123,8 +8130,8 @@ public:
     /// Sends a message. On failure the error says why; nothing was sent. Never blocks.
     virtual result<void> send(const header& h, detail::outgoing_bytes payload,
                               detail::flush_mode when) = 0;
-    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at
-    /// the deadline. Not on the loop: there it returns at once.
+    /// Sleeps while the link to `dst` holds more unsent bytes of this context than
+    /// limits::queue_bytes; false at the deadline. Not on the loop: there it returns at once.
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
     /// Answers a message with a dead message. Nothing happens if no answer is wanted.
     virtual void reply_dead(const header& request, const error& why) = 0;
@@ -9057,7 +9064,7 @@ public:
             return std::move(*why);
         mitogen::node& port = self().port();
         outstanding_call& p =
-            submit(message, detail::entry_of<F>(), detail::question::manner::wait, nullptr);
+            submit(message, detail::entry_of<F>(), detail::question::manner::wait, &self().options());
         future<detail::result_of<F>> answer(&p, port, self().environment());
         port.await_call(p, self().options());
         return answer.outcome();
@@ -13009,8 +13016,8 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
                   "mitogen: the handler must be callable as f(const message&, Args...) with the "
                   "Args of its handle");
-    return [call = std::move(call), refuse = std::move(refuse), bounds,
-            environment](const message& m) mutable {
+    return [call = std::move(call), refuse = std::move(refuse), bounds, environment,
+            undecoded = std::uint64_t{0}](const message& m) mutable {
         if (m.dead()) {
             if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) {
                 const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
@@ -13026,7 +13033,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
         if (!decoded) {
             const std::string what = "a message to handle " + std::to_string(m.head.handle) +
                                      " does not decode: " + r.failure_text();
-            log::write(log::level::warning, what);
+            if (log::worth_a_line(++undecoded)) log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }
         const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
@@ -22439,6 +22446,44 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/link/open_requests.hpp ----
+// open_requests.hpp: which neighbours have asked something that only another one can answer.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The requests that were passed on to one neighbour and are not answered yet, by the neighbour
+/// that they came from. What comes back that nobody has asked for is no answer, whatever it says.
+/// Threads: loop.
+class open_requests {
+    std::unordered_map<context_id, std::uint64_t> by_asker_;
+
+public:
+    /// So many askers are remembered before those that are gone are looked for.
+    static constexpr std::size_t many = 1024;
+
+    void add(context_id asker) { ++by_asker_[asker]; }
+    bool any(context_id asker) const {
+        return !by_asker_.empty() && by_asker_.find(asker) != by_asker_.end();
+    }
+    /// One is answered.
+    void remove(context_id asker) {
+        const auto found = by_asker_.find(asker);
+        if (found != by_asker_.end() && --found->second == 0) by_asker_.erase(found);
+    }
+
+    std::size_t askers() const noexcept { return by_asker_.size(); }
+    /// Forgets those for which `gone(asker)` is true.
+    template <class Gone>
+    void forget(Gone&& gone) {
+        std::erase_if(by_asker_, [&](const auto& entry) { return gone(entry.first); });
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/link/heartbeat_monitor.hpp ----
 // heartbeat_monitor.hpp: for how long a link's other side has said nothing at all. Counts bytes at
 // intervals: no message costs anything.
@@ -22452,6 +22497,7 @@ class heartbeat_monitor {
     duration_ns step_ = 0; // 0: off
     duration_ns limit_ = 0;
     duration_ns lasts_ = 0; // at least so long nothing was heard
+    duration_ns unread_ = 0; // at least so long nothing could be written
     instant last_look_ = 0;
     bool begun_ = true; // and not looked yet
     std::uint64_t in_ = 0;
@@ -22462,6 +22508,7 @@ public:
         bool heard; ///< something, in the step before this look
         bool sent;
         bool lost; ///< the silence has reached its limit
+        bool stuck = false; ///< something has waited to be written for as long
     };
 
     explicit heartbeat_monitor(const heartbeat& beat) noexcept
@@ -22478,9 +22525,11 @@ public:
     /// All links look at the same moments: a process wakes once for all of them.
     instant next_look(instant now) const noexcept { return (now / step_ + 1) * step_; }
 
-    /// `in` and `out`: all bytes so far. Between two looks lies one step; if it was much more, this
-    /// process itself stood still, and the other side gets two fresh steps to be heard.
-    finding look(instant now, std::uint64_t in, std::uint64_t out) noexcept {
+    /// `in` and `out`: all bytes so far; `waits`: more is to be written. Between two looks lies one
+    /// step; if it was much more, this process itself stood still, and the other side gets two
+    /// fresh steps to be heard. `patience`: how many times the limit nothing may be written.
+    finding look(instant now, std::uint64_t in, std::uint64_t out, bool waits = false,
+                 std::uint32_t patience = 1) noexcept {
         const duration_ns gap = now - std::exchange(last_look_, now);
         finding f{std::exchange(in_, in) != in, std::exchange(out_, out) != out, false};
         if (f.heard) {
@@ -22493,6 +22542,12 @@ public:
         // What was heard last may have come at any time in the step before the silence began to
         // count.
         f.lost = lasts_ > limit_ - step_ - step_ / 2;
+        if (f.sent || !waits) {
+            unread_ = 0;
+        } else {
+            unread_ += std::min(gap, step_);
+        }
+        f.stuck = unread_ > limit_ * patience - step_ - step_ / 2;
         // The first look comes early: nothing needs to be said yet. Any other may be a moment early
         // as well, if the one before was late, but then something does: both sides could find so
         // again and again, and lose each other in silence.
@@ -22505,6 +22560,77 @@ public:
 
     /// The next look counts as if something had been heard: this side does not read.
     void excuse() noexcept { lasts_ = 0; }
+
+    /// How long nothing could be written at least.
+    duration_ns unread_for() const noexcept { return unread_; }
+    /// The next look counts as if something had been written.
+    void excuse_reading() noexcept { unread_ = 0; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/protocol/account_book.hpp ----
+// account_book.hpp: how many bytes are on whose account.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Bytes by who pays for them; what nobody pays for is not counted. Few pay at one time: a linear
+/// search beats a table.
+class account_book {
+    struct entry {
+        const void* payer;
+        std::uint64_t bytes;
+    };
+
+    std::vector<entry> entries_;
+    std::uint64_t sum_ = 0;
+
+public:
+    void add(const void* payer, std::uint64_t bytes) {
+        if (!payer) return;
+        sum_ += bytes;
+        for (entry& e : entries_) {
+            if (e.payer != payer) continue;
+            e.bytes += bytes;
+            return;
+        }
+        entries_.push_back({payer, bytes});
+    }
+
+    /// Takes away all that is in `paid`, which was counted here before, and empties that.
+    void settle(account_book& paid) noexcept {
+        if (paid.sum_ == 0) return;
+        for (const entry& p : paid.entries_)
+            for (entry& e : entries_)
+                if (e.payer == p.payer) e.bytes -= p.bytes;
+        std::erase_if(entries_, [](const entry& e) { return e.bytes == 0; });
+        sum_ -= paid.sum_;
+        paid.clear();
+    }
+
+    /// Moves all that is in `from` here.
+    void take(account_book& from) {
+        if (from.sum_ == 0) return;
+        for (const entry& e : from.entries_) add(e.payer, e.bytes);
+        from.clear();
+    }
+
+    void clear() noexcept {
+        entries_.clear();
+        sum_ = 0;
+    }
+
+    /// On one account.
+    std::uint64_t of(const void* payer) const noexcept {
+        for (const entry& e : entries_)
+            if (e.payer == payer) return e.bytes;
+        return 0;
+    }
+    /// On all of them.
+    std::uint64_t sum() const noexcept { return sum_; }
 };
 
 } // namespace detail
@@ -22723,6 +22849,9 @@ public:
 /// What is secret goes out as a large one whatever its size: so it lies in memory of its own, which
 /// is overwritten behind it, here and wherever it is passed on.
 ///
+/// Whatever is queued is on somebody's account: of whoever may be said to be its cause, as its user
+/// sees it. See charged().
+///
 /// Fragments that are passed on take turns as well, one at a time. Everything that is passed on
 /// says which lane of its source it is of (see lane_numbers), and overtakes whatever is of another
 /// lane. It also overtakes fragments of a message that is still coming in: were it of the same
@@ -22733,6 +22862,7 @@ class send_queue {
     struct item {
         header head;
         buffer payload;
+        const void* payer = nullptr;
     };
     struct bulk {
         item message;
@@ -22755,6 +22885,10 @@ class send_queue {
                 ((std::uint64_t{f.src} << 32 | f.dst) ^ f.lane) * 0x9E37'79B9'7F4A'7C15u >> 16);
         }
     };
+
+    account_book all_;      // what is queued, and what is in the batch
+    account_book in_ready_; // of that, what is in ready_
+    account_book in_batch_;
 
     buffer ready_;
     // fragments, and what must not overtake them
@@ -22800,7 +22934,9 @@ class send_queue {
         write_header(batch.head_, h);
         batch.head_size_ = header_layout::size;
         batch.fragment_ = {passed_.payload.data(), passed_.payload.size()};
-        return header_layout::size + passed_.payload.size();
+        const std::size_t taken = header_layout::size + passed_.payload.size();
+        in_batch_.add(passed_.payer, taken);
+        return taken;
     }
 
     bulk* barrier(const header& h, const void* lane) noexcept {
@@ -22829,6 +22965,7 @@ class send_queue {
                 start_bulk(std::move(next), b.lane, std::move(rest));
                 return;
             }
+            in_ready_.add(next.payer, header_layout::size + next.payload.size());
             append_frame(ready_, next.head, next.payload);
         }
     }
@@ -22864,6 +23001,7 @@ class send_queue {
         batch.head_size_ = static_cast<std::size_t>(at - batch.head_);
         batch.fragment_ = {payload.data() + b.sent, part};
         b.sent += part;
+        in_batch_.add(b.message.payer, taken + part);
         if (final_part) {
             last_ = std::move(bulks_[turn_]);
             bulks_.erase(bulks_.begin() + static_cast<std::ptrdiff_t>(turn_));
@@ -22875,45 +23013,54 @@ class send_queue {
     }
 
 public:
-    /// Appends a message whose bytes are copied. Up to fragment_bytes.
-    void push(header h, std::span<const std::byte> payload, const void* lane) {
+    /// Appends a message whose bytes are copied. Up to fragment_bytes. `payer`: on whose account;
+    /// null: on this side's own.
+    void push(header h, std::span<const std::byte> payload, const void* lane,
+              const void* payer = nullptr) {
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = lanes_.number(lane);
         queued_ += header_layout::size + payload.size();
+        all_.add(payer, header_layout::size + payload.size());
         if (!bulks_.empty()) {
             if (bulk* b = barrier(h, lane)) {
                 buffer copy;
                 copy.append(payload.data(), payload.size());
-                b->waiting.push_back({h, std::move(copy)});
+                b->waiting.push_back({h, std::move(copy), payer});
                 return;
             }
         }
+        in_ready_.add(payer, header_layout::size + payload.size());
         append_frame(ready_, h, payload);
     }
 
     /// Appends a message of any size and takes the bytes over.
-    void push(header h, buffer&& payload, const void* lane) {
+    void push(header h, buffer&& payload, const void* lane, const void* payer = nullptr) {
         if (!is_bulk(payload))
-            return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
+            return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane, payer);
         h.length = 0;
         h.stream = lanes_.number(lane);
         if (payload.is_secret()) h.flags |= message_flags::secret;
         queued_ += header_layout::size + payload.size();
+        all_.add(payer, header_layout::size + payload.size());
         if (bulk* b = barrier(h, lane)) {
-            b->waiting.push_back({h, std::move(payload)});
+            b->waiting.push_back({h, std::move(payload), payer});
         } else {
-            start_bulk({h, std::move(payload)}, lane);
+            start_bulk({h, std::move(payload), payer}, lane);
         }
     }
 
     /// Appends a frame that is passed on as it came, fragments included.
-    void forward(const header& h, std::span<const std::byte> payload) {
+    void forward(const header& h, std::span<const std::byte> payload,
+                 const void* payer = nullptr) {
         queued_ += header_layout::size + payload.size();
+        all_.add(payer, header_layout::size + payload.size());
         if (!(h.flags & (message_flags::fragment | message_flags::secret)) &&
-            (barred_.empty() || !barred_.contains(flow_of(h))))
+            (barred_.empty() || !barred_.contains(flow_of(h)))) {
+            in_ready_.add(payer, header_layout::size + payload.size());
             return append_frame(ready_, h, payload);
+        }
         if (bars(h)) ++barred_[flow_of(h)];
-        passing_.push_back({h, buffer(payload)});
+        passing_.push_back({h, buffer(payload), payer});
         if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
     }
 
@@ -22927,6 +23074,8 @@ public:
         batch.done_ = 0;
         last_.reset();
         passed_.payload.clear();
+        all_.settle(in_batch_);
+        in_batch_.take(in_ready_);
         batch.frames_.swap(ready_);
         queued_ -= batch.frames_.size();
         own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
@@ -22943,6 +23092,10 @@ public:
 
     /// Bytes that no batch has taken yet.
     std::uint64_t queued() const noexcept { return queued_; }
+    /// Bytes on somebody's account: queued, or in the batch that was taken last.
+    std::uint64_t charged(const void* payer) const noexcept { return all_.of(payer); }
+    /// On all accounts but this side's own.
+    std::uint64_t charged() const noexcept { return all_.sum(); }
 };
 
 } // namespace detail
@@ -22965,6 +23118,10 @@ class basic_transport;
 /// combining). Nobody ever blocks in a write: what the descriptor does not take is written by the
 /// loop when it does. (Two ends that block in write() against each other hang: a UNIX socket is
 /// full after 278 small writes, whatever SO_SNDBUF says.)
+///
+/// What is queued is on an account: of the link that it came from, or, if it answers what came
+/// from the far end, of this link itself; else of this context. limits::queue_bytes holds for each
+/// of them alone, so that nobody waits because of somebody else.
 ///
 /// Threads: push(), queued() and bytes_out() any; the waits any but the loop; the rest the loop.
 template <class Io>
@@ -22989,11 +23146,19 @@ class basic_writer {
     std::uint64_t in_batch_ = 0; // its size when it was taken
     bool writing_ = false;
     bool refusing_ = false; // nothing more is taken
+    bool indebted_ = false; // the far end is to be read no longer, or is not
     long write_error_ = 0;
     std::uint64_t queue_limit_;
     std::vector<waiter<Io>*> room_waiters_;
-    std::vector<std::weak_ptr<transport>> paused_; // whose readers wait for room here
+    // who is not read until what it has to pay for here has become less
+    struct held {
+        const transport* key; // of reader
+        const transport* payer;
+        std::weak_ptr<transport> reader;
+    };
+    std::vector<held> held_;
     std::atomic<std::uint64_t> room_epoch_{0};
+    std::atomic<bool> full_{false}; // of this context's own
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
     enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
@@ -23026,6 +23191,8 @@ public:
         std::unique_lock lock(mutex_);
         if (refusing_) return false;
         add(queue_);
+        if (!full_.load(std::memory_order_relaxed) && own() >= queue_limit_)
+            full_.store(true, std::memory_order_relaxed);
         if (writing_) return true; // whoever writes takes it along
         writing_ = true;
         if (when == flush_mode::now) {
@@ -23036,14 +23203,26 @@ public:
         return !refusing_;
     }
 
-    /// Passes on a frame; `over_limit`: more waits now than limits::queue_bytes.
-    bool forward(const header& h, std::span<const std::byte> payload, bool& over_limit) {
-        return push(
-            [&](send_queue& queue) {
-                queue.forward(h, payload);
-                over_limit = backlog() > queue_limit_;
-            },
-            flush_mode::soon);
+    /// Passes on a frame on the account of `payer`. Returns what is on that now, in units of
+    /// limits::queue_bytes, or nothing if nothing more is taken.
+    std::optional<std::uint64_t> forward(const header& h, std::span<const std::byte> payload,
+                                         const transport* payer) {
+        std::uint64_t charged = 0;
+        if (!push(
+                [&](send_queue& queue) {
+                    queue.forward(h, payload, payer);
+                    charged = queue.charged(payer);
+                },
+                flush_mode::soon))
+            return std::nullopt;
+        return charged / queue_limit_;
+    }
+
+    /// Under mutex_, of what was added on the far end's account: true for the first one that is too
+    /// much.
+    bool newly_indebted() noexcept {
+        if (indebted_ || queue_.charged(&transport_) <= queue_limit_) return false;
+        return indebted_ = true;
     }
 
     /// Writes what was left to the loop.
@@ -23054,19 +23233,25 @@ public:
         drain(lock);
     }
 
-    void hold(transport& sender) {
+    /// Does not read from `reader` while too much is on the account of `payer` here.
+    void hold(transport& reader, const transport& payer) {
         const std::lock_guard lock(mutex_);
-        if (refusing_ || &sender == &transport_) return;
-        for (const auto& reader : paused_)
-            if (reader.lock().get() == &sender) return;
-        paused_.push_back(sender.weak_from_this());
-        sender.pause();
+        const bool written = refusing_ || may_go_on(&payer); // meanwhile
+        if (&payer == &transport_) indebted_ = !written;
+        if (written) return;
+        for (const held& h : held_)
+            if (h.key == &reader) return;
+        held_.push_back({&reader, &payer, reader.weak_from_this()});
+        reader.pause();
     }
 
+    bool full() const noexcept { return full_.load(std::memory_order_relaxed); }
+
     bool wait_for_room(instant deadline) {
+        if (!full()) return true;
         waiter<Io> wake(broker_.io());
         std::unique_lock lock(mutex_);
-        return refusing_ || backlog() < queue_limit_ || sleep(wake, lock, deadline);
+        return refusing_ || own() < queue_limit_ || sleep(wake, lock, deadline);
     }
 
     bool wait_written(instant deadline) {
@@ -23104,7 +23289,12 @@ public:
     void abandon() noexcept { out_.reset(); }
 
 private:
-    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
+    // under mutex_
+    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; }
+    std::uint64_t own() const noexcept { return backlog() - queue_.charged(); }
+    bool may_go_on(const transport* payer) const noexcept {
+        return queue_.charged(payer) <= queue_limit_ / 2;
+    }
 
     /// Sleeps until room is made; false at the deadline. `lock` is given up meanwhile.
     bool sleep(waiter<Io>& wake, std::unique_lock<typename Io::mutex>& lock, instant deadline) {
@@ -23175,12 +23365,13 @@ private:
                 in_batch_ = batch_.size();
                 if (!more) {
                     writing_ = false;
-                    if (somebody_waits()) wake_room_waiters();
+                    make_room();
+                    if (!room_waiters_.empty()) wake_sleepers(); // some wait for that
                     return;
                 }
                 // others keep adding: let the loop go on with it
                 if (rounds == max_rounds) return post(errand::flush);
-                if (somebody_waits() && backlog() < queue_limit_ / 2) wake_room_waiters();
+                make_room();
             }
             ::iovec pieces[3];
             int count = 0;
@@ -23206,15 +23397,34 @@ private:
         out_.reset();
     }
 
-    bool somebody_waits() const noexcept { return !room_waiters_.empty() || !paused_.empty(); }
+    /// Under mutex_: something has been written.
+    void make_room() {
+        if (!held_.empty()) release_held();
+        if (!full_.load(std::memory_order_relaxed) || own() >= queue_limit_ / 2) return;
+        full_.store(false, std::memory_order_relaxed);
+        if (!room_waiters_.empty()) wake_sleepers();
+    }
 
-    /// Under mutex_. Those who wait for room on the loop go on there.
-    void wake_room_waiters() {
-        for (const auto& reader : std::exchange(paused_, {})) {
-            broker_.defer([reader] {
+    /// Under mutex_. Who was held goes on on the loop.
+    void release_held() {
+        std::erase_if(held_, [this](const held& h) {
+            if (!refusing_ && !may_go_on(h.payer)) return false;
+            if (h.payer == &transport_) indebted_ = false;
+            broker_.defer([reader = h.reader] {
                 if (const auto sender = reader.lock()) sender->resume();
             });
-        }
+            return true;
+        });
+    }
+
+    /// Under mutex_, behind `refusing_`: nobody waits any longer.
+    void wake_room_waiters() {
+        full_.store(false, std::memory_order_relaxed);
+        release_held();
+        wake_sleepers();
+    }
+
+    void wake_sleepers() {
         room_epoch_.fetch_add(1, std::memory_order_release);
         for (waiter<Io>* w : room_waiters_) w->notify();
         room_waiters_.clear();
@@ -23253,6 +23463,9 @@ public:
         /// Nothing was heard since the last look. True if that has a reason that will pass: the
         /// link gets as much time again.
         virtual bool in_debugger(basic_transport& from) { return (void)from, false; }
+        /// How many times the heartbeat's limit it may be that nothing can be written: who waits
+        /// for somebody further down does not read either.
+        virtual std::uint32_t patience(basic_transport& from) { return (void)from, 1; }
 
     protected:
         ~owner() = default;
@@ -23286,6 +23499,7 @@ private:
     frame_reader reader_;
     bool closed_ = false;
     int pauses_ = 0; // transports that are too full to take what is read here
+    const bool pays_; // for its answers
     heartbeat_monitor monitor_;
     timer look_{}; // at whether the other side shows signs of life
 
@@ -23295,6 +23509,9 @@ private:
     basic_writer<Io> writer_;
 
     static constexpr int last_reads = 16;
+    // in units of limits::queue_bytes. What has been asked within one of them is at most that in
+    // errors, which are larger than the requests: nobody is to be held because of those
+    static constexpr std::uint64_t most_unread_answers = 8;
     // from as many on gathering costs less than a write for each
     static constexpr int batching_from = 4;
     // what is passed on leaves at the end of the iteration
@@ -23302,8 +23519,9 @@ private:
 
 public:
     basic_transport(broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
-                    const limits& bounds, const heartbeat& beat = {0, 0})
-        : broker_(loop), owner_(&to), in_(std::move(in)), monitor_(beat),
+                    const limits& bounds, const heartbeat& beat = {0, 0},
+                    bool pays_for_answers = false)
+        : broker_(loop), owner_(&to), in_(std::move(in)), pays_(pays_for_answers), monitor_(beat),
           writer_(*this, loop, std::move(out), bounds) {
         look_.fire = [this] {
             const auto keep = this->shared_from_this();
@@ -23355,22 +23573,36 @@ public:
         return writer_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); },
                             batched(when));
     }
-    /// Passes on a frame of somebody else's.
-    bool forward(const header& h, std::span<const std::byte> payload) {
-        bool over_limit = false;
-        return forward(h, payload, over_limit);
+    /// The same, of an answer to something that came from the far end. If that does not read its
+    /// answers, and pays for them, it is not read either.
+    bool answer(const header& h, std::span<const std::byte> payload, const void* lane,
+                flush_mode when) {
+        return owe(when, [&](send_queue& queue) { queue.push(h, payload, lane, payer()); });
     }
-    /// As well; `over_limit`: more waits now than limits::queue_bytes, and whoever it comes from
-    /// should be held.
-    bool forward(const header& h, std::span<const std::byte> payload, bool& over_limit) {
-        return writer_.forward(h, payload, over_limit);
+    bool answer(const header& h, buffer&& payload, const void* lane, flush_mode when) {
+        return owe(when,
+                   [&](send_queue& queue) { queue.push(h, std::move(payload), lane, payer()); });
     }
 
-    /// Nothing more is read from `sender` until half of the limit is free again here, or this is
-    /// closed. Threads: loop.
-    void hold(basic_transport& sender) { writer_.hold(sender); }
+    /// Passes on a frame that came from `sender`, on the account of that link, or of this one,
+    /// which has asked for it (`answers`). Whose is over limits::queue_bytes then is not read until
+    /// half of that is free again here, or this is closed; nor is who answers far more than that.
+    /// Threads: loop.
+    bool forward(const header& h, std::span<const std::byte> payload, basic_transport& sender,
+                 bool answers = false) {
+        basic_transport& payer = answers ? *this : sender;
+        const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &payer);
+        if (limits && *limits > 0) [[unlikely]] {
+            writer_.hold(payer, payer);
+            if (answers && *limits >= most_unread_answers) writer_.hold(sender, payer);
+        }
+        return limits.has_value();
+    }
 
-    /// Sleeps until the queue is below its limit; at once if it is. False at the deadline.
+    /// True if more of this context's own waits than it may. Threads: any.
+    bool full() const noexcept { return writer_.full(); }
+
+    /// Sleeps until that is below its limit; at once if it is. False at the deadline.
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
 
@@ -23415,24 +23647,48 @@ private:
         return batching_.load(std::memory_order_relaxed) ? flush_mode::soon : when;
     }
 
+    const void* payer() const noexcept { return pays_ ? this : nullptr; }
+
+    template <class Add>
+    bool owe(flush_mode when, Add&& add) {
+        bool too_much = false;
+        const bool taken = writer_.push(
+            [&](send_queue& queue) {
+                add(queue);
+                too_much = pays_ && writer_.newly_indebted();
+            },
+            batched(when));
+        if (too_much) [[unlikely]]
+            broker_.defer([weak = this->weak_from_this()] {
+                if (const auto self = weak.lock()) self->writer_.hold(*self, *self);
+            });
+        return taken;
+    }
+
     /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
     void look() {
         const instant now = broker_.io().now();
         if (pauses_) monitor_.excuse();
-        heartbeat_monitor::finding f = monitor_.look(now, bytes_in(), bytes_out());
+        const bool waits = queued() > 0;
+        heartbeat_monitor::finding f =
+            monitor_.look(now, bytes_in(), bytes_out(), waits, owner_->patience(*this));
         // asked before it is too late: it may be let go just before the limit
-        if (!f.heard && owner_->in_debugger(*this)) {
+        if ((!f.heard || (waits && !f.sent)) && owner_->in_debugger(*this)) {
             monitor_.excuse();
-            f.lost = false;
+            monitor_.excuse_reading();
+            f.lost = f.stuck = false;
         }
         if (f.lost)
-            return close(reason::respondent_lost, "no sign of life for " +
-                                                      std::to_string(monitor_.lasts() / 1'000'000) +
-                                                      " ms");
+            return close(reason::respondent_lost, "no sign of life for " + in_ms(monitor_.lasts()));
+        if (f.stuck)
+            return close(reason::respondent_lost, "it has not read what waits for it for " +
+                                                      in_ms(monitor_.unread_for()));
         // else it would only wait in the queue
         if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard);
         if (!closed_) broker_.set_slow_timer(look_, monitor_.next_look(now));
     }
+
+    static std::string in_ms(duration_ns span) { return std::to_string(span / 1'000'000) + " ms"; }
 
     void cannot_watch(long rc) {
         close(reason::respondent_lost,
@@ -23722,6 +23978,7 @@ public:
     std::uint32_t leases = 0;           ///< blocks of ids that those have been given
     std::uint32_t leases_under_way = 0; ///< of these, the ones that are not answered yet
     std::uint64_t refusals = 0;         ///< what it has said that was not believed
+    open_requests to_answer{};          ///< what others have asked it through here
 
     basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who,
                typename Io::descriptor in, typename Io::descriptor out)
@@ -23729,7 +23986,7 @@ public:
           authority(who.authority), since(node.loop().io().now()),
           transport(std::make_shared<transport_type>(node.loop(), *this, std::move(in),
                                                      std::move(out), node.bounds(),
-                                                     node.rules().heartbeat)) {}
+                                                     node.rules().heartbeat, !who.up)) {}
 
     /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It
     /// has the router's limits, and the tree's heartbeat. `to` stays until the link is closed.
@@ -23789,6 +24046,7 @@ public:
     }
 
     bool in_debugger(transport_type&) override { return events_.ask_debugger(); }
+    std::uint32_t patience(transport_type&) override { return 1 + levels; }
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
@@ -23826,8 +24084,7 @@ private:
         case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
         case assembler::outcome::stray:
             parts_.drop(h);
-            log::write(log::level::warning,
-                       "dropped a stray fragment from context " + std::to_string(h.src));
+            router_.note_refusal(*this, [] { return std::string("a stray fragment"); });
             break;
         }
     }
@@ -24231,13 +24488,12 @@ MITOGEN_COLD inline error between_siblings(const header& h, context_id here) {
                                              std::to_string(here));
 }
 
-/// Its sender or authority does not lie in the direction that it came from. Logged.
+/// Its sender or authority does not lie in the direction that it came from.
 MITOGEN_COLD inline error false_source(const header& h, context_id neighbour) {
-    const std::string claim =
-        std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth);
-    const std::string who = "context " + std::to_string(neighbour);
-    log::write(log::level::warning, who + " sent a message as context " + claim + ": refused");
-    return error(reason::unauthorised, who + " may not send as context " + claim);
+    return error(reason::unauthorised,
+                 "context " + std::to_string(neighbour) + " may not send as context " +
+                     std::to_string(h.src) + " on the authority of context " +
+                     std::to_string(h.auth));
 }
 
 /// This context does not send it.
@@ -24271,28 +24527,23 @@ MITOGEN_COLD inline error closed(context_id here) {
     return error(reason::broker_exited, "context " + std::to_string(here) + " is shutting down");
 }
 
-/// There is a handler, which does not take it. Logged.
+/// There is a handler, which does not take it.
 MITOGEN_COLD inline error not_taken(const header& h, context_id here, const char* why) {
     const std::string handle =
         "handle " + std::to_string(h.handle) + " of context " + std::to_string(here);
-    log::write(log::level::warning, "refused a message from context " + std::to_string(h.src) +
-                                        " to " + handle + ": " + why);
     return error(reason::refused_by_policy, handle + " refused the message: " + why);
 }
 
-/// Functions are called from above only, whether a context has any or not. Logged.
+/// Functions are called from above only, whether a context has any or not.
 MITOGEN_COLD inline error upward_call(const header& h, context_id callee) {
     const std::string here = "context " + std::to_string(callee);
     const std::string caller = "context " + std::to_string(h.src);
-    log::write(log::level::warning, "refused a call from " + caller);
     return error(reason::refused_by_policy, caller + " may not call functions of " + here +
                                                 ": only contexts above " + here + " may");
 }
 
-/// An answer of somebody who was not asked. Logged.
-MITOGEN_COLD inline error unexpected_answer(const header& h) {
-    log::write(log::level::warning,
-               "refused an answer from context " + std::to_string(h.src) + ", which was not asked");
+/// An answer of somebody who was not asked.
+MITOGEN_COLD inline error unexpected_answer() {
     return error(reason::unexpected_reply, "this context was not asked");
 }
 
@@ -24301,9 +24552,7 @@ MITOGEN_COLD inline error late_answer() {
     return error(reason::invalid_handle, "nobody waits for this answer any more");
 }
 
-/// Logged.
 MITOGEN_COLD inline error handler_threw(const std::string& what) {
-    log::write(log::level::error, "a message handler threw: " + what);
     return error(reason::remote_exception, "the handler threw: " + what);
 }
 
@@ -24726,9 +24975,7 @@ public:
                 send_dead_on(from, h, dead_message::between_siblings(h, core().id()));
             return;
         }
-        bool over_limit = false;
-        if (to && to.get() != &from && to->transport->forward(h, payload, over_limit)) {
-            if (over_limit) to->transport->hold(*from.transport);
+        if (to && to.get() != &from && pass_on(from, *to, h, payload)) {
             if (!from.up) correspondents_.note(from, h.dst);
             return;
         }
@@ -24744,20 +24991,26 @@ public:
             return from && core().towards(respondent).get() == from;
         };
         const auto taker = handlers_.select(m.head, authorised, on_the_way);
-        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
+        if (taker.call) return guarded(from, m, [&] { (*taker.call)(m); });
         const context_id here = core().id();
-        if (m.head.handle == handles::call_function && !authorised())
+        if (m.head.handle == handles::call_function && !authorised()) {
+            refused(from, log::level::warning, [] { return std::string("a call"); });
             return core().reply_dead(m.head, dead_message::upward_call(m.head, here));
+        }
         if (m.head.handle >= first_dynamic_handle && !taker.refusal) core().count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, dead_message::closed(here));
-        core().reply_dead(m.head, taker.refusal
-                                      ? dead_message::not_taken(m.head, here, taker.refusal)
-                                      : dead_message::no_handler(m.head, here));
+        if (!taker.refusal) return core().reply_dead(m.head, dead_message::no_handler(m.head, here));
+        const error why = dead_message::not_taken(m.head, here, taker.refusal);
+        refused(from, log::level::warning, [&] { return "a message (" + std::string(why.message()) + ")"; });
+        core().reply_dead(m.head, why);
     }
 
     /// A message whose sender or authority does not lie in the direction that it came from.
     void refuse_source(link& from, const header& h) {
-        if (answers_once(h)) send_dead_on(from, h, dead_message::false_source(h, from.id));
+        if (!answers_once(h)) return;
+        const error why = dead_message::false_source(h, from.id);
+        refused(&from, log::level::warning, [&] { return "a message (" + std::string(why.message()) + ")"; });
+        send_dead_on(from, h, why);
     }
 
     /// A message whose announced size is over the limit.
@@ -24782,7 +25035,7 @@ public:
 protected:
     /// A handler that throws hurts nobody else: it is logged, and the sender is told.
     template <class Work>
-    void guarded(const message& m, Work&& work) {
+    void guarded(link* from, const message& m, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         std::string what;
         try {
@@ -24792,9 +25045,11 @@ protected:
         } catch (...) {
             what = "not a std::exception";
         }
+        refused(from, log::level::error,
+                [&] { return "a message, whose handler threw " + what + ","; });
         core().reply_dead(m.head, dead_message::handler_threw(what));
 #else
-        (void)m;
+        (void)from, (void)m;
         work();
 #endif
     }
@@ -24810,15 +25065,37 @@ protected:
                   .handle = r.number,
                   .reply_to = is_dead};
         m.payload = notice;
-        guarded(m, [&] { (*r.call)(m); });
+        guarded(nullptr, m, [&] { (*r.call)(m); });
     }
 
 private:
     Core& core() noexcept { return static_cast<Core&>(*this); }
 
+    /// Said in the log: of a link now and then, of this context itself each time.
+    template <class What>
+    MITOGEN_COLD void refused(link* from, log::level how, What what) {
+        if (from) return core().note_refusal(*from, what, how);
+        log::write(how, "refused " + what() + " from this context");
+    }
+
     /// True if both lead down, and neither was given an authority of its own.
     static bool between_siblings(const link& from, const link& to) noexcept {
         return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
+    }
+
+    /// An answer is on the account of who has asked for it, anything else on that of its sender.
+    bool pass_on(link& from, link& to, const header& h, std::span<const std::byte> payload) {
+        const bool answers = h.handle > UINT32_MAX && !to.up && from.to_answer.any(to.id);
+        if (!to.transport->forward(h, payload, *from.transport, answers)) return false;
+        constexpr std::uint8_t part = message_flags::fragment;
+        if (answers && (h.flags & (part | message_flags::last)) != part) {
+            from.to_answer.remove(to.id);
+        } else if (h.wants_reply() && answers_once(h) && !from.up) {
+            to.to_answer.add(from.id);
+            if (to.to_answer.askers() > open_requests::many) [[unlikely]]
+                to.to_answer.forget([&](context_id id) { return !core().routes().find(id); });
+        }
+        return true;
     }
 
     /// Of a fragmented message only the first part is answered.
@@ -24831,8 +25108,8 @@ private:
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
-        from.transport->send(core().address(to, h.reply_to, is_dead), encode_error(why),
-                             core().loop().lane(), flush_mode::soon);
+        from.transport->answer(core().address(to, h.reply_to, is_dead), encode_error(why),
+                               core().loop().lane(), flush_mode::soon);
     }
 
     /// A message that this context does not take: its sender is told or, if it is an answer,
@@ -24850,7 +25127,7 @@ private:
         if (m.head.dead() || (m.head.flags & message_flags::failed)) return answer_failure(from, m);
         const arrival what =
             core().outstanding().complete(m.head.handle, m.head.src, m.payload, m.whole);
-        if (what != arrival::expected) not_awaited(m, what);
+        if (what != arrival::expected) not_awaited(from, m, what);
     }
 
     /// The same, of one that is an error.
@@ -24862,21 +25139,23 @@ private:
             // whoever was asked.
             source = calls.respondent_of(m.head.handle);
             if (source == no_context) return core().count_late_frame();
-            if (core().towards(source).get() != from) return not_awaited(m, arrival::strange);
+            if (core().towards(source).get() != from) return not_awaited(from, m, arrival::strange);
         }
         arrival what;
         open_call* p = calls.find(m.head.handle, source, what);
-        if (!p) return not_awaited(m, what);
+        if (!p) return not_awaited(from, m, what);
         error why = decode_error(m.payload, core().paths());
         if (!core().ask_about(*p, why)) calls.fail(*p, std::move(why));
         p->release();
     }
 
     /// An answer that nobody here wants.
-    void not_awaited(const message& m, arrival what) {
+    void not_awaited(link* from, const message& m, arrival what) {
         if (what == arrival::late) core().count_late_frame();
-        core().reply_dead(m.head, what == arrival::strange ? dead_message::unexpected_answer(m.head)
-                                                           : dead_message::late_answer());
+        if (what != arrival::strange)
+            return core().reply_dead(m.head, dead_message::late_answer());
+        refused(from, log::level::warning, [] { return std::string("an unexpected answer"); });
+        core().reply_dead(m.head, dead_message::unexpected_answer());
     }
 };
 
@@ -25134,19 +25413,26 @@ public:
         if (what.how == manner::wait && !scopes_here().empty())
             if (std::optional<error> ended = why_interrupted(now()))
                 return *failed_answer(what.to, std::move(*ended), what.subject); // not even sent
-        if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
         open_call* p = outstanding_->open(what.to, why, what.subject);
         if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename broker_engine<Io>::reservation leadership(broker_,
-                                                                   what.how == manner::wait);
-        const result<void> sent =
-            core().send(core().address(what.to, what.handle, p->handle()), what.payload,
-                        what.how == manner::wait ? flush_mode::now : flush_mode::soon);
+        typename broker_engine<Io>::reservation leadership(broker_, what.how == manner::wait);
+        const header h = core().address(what.to, what.handle, p->handle());
+        const flush_mode when = what.how == manner::wait ? flush_mode::now : flush_mode::soon;
+        result<void> sent{};
+        if (what.how == manner::pass) {
+            sent = core().send(h, what.payload, when);
+        } else {
+            while (!core().send_if_room(h, what.payload, when, sent)) [[unlikely]] {
+                if (wait_for_room(what, why)) continue;
+                sent = std::move(*why);
+                break;
+            }
+        }
         leadership.keep();
         if (!sent) outstanding_->fail(*p, sent.error());
-        if (what.options) guard(*p, *what.options);
+        if (what.options && what.how == manner::gather) guard(*p, *what.options);
         return *p;
     }
 
@@ -25265,6 +25551,16 @@ private:
     }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
+    }
+
+    /// For as long as the call may last. False with `why` if it is not sent.
+    MITOGEN_COLD bool wait_for_room(const question& what, std::optional<error>& why) {
+        const bool limited = what.options && what.options->within != never;
+        const instant deadline = limited ? after(now(), what.options->within) : never;
+        if (core().wait_for_room(what.to, deadline)) return true;
+        why = why_interrupted(now(), deadline);
+        if (!why && limited) why = out_of_time(*what.options);
+        return !why;
     }
 
     void give_up(outstanding_call& p, error why) {
@@ -25628,23 +25924,16 @@ public:
     // ---- sending
 
     result<void> send(const header& h, outgoing_bytes payload, flush_mode when) final {
-        if (payload.size() > most_bytes(h))
-            return dead_message::too_large_to_send(payload.size(), limits_.message_bytes);
-        if (h.dst == id_) return send_to_self(h, payload);
-        const std::shared_ptr<link> below = routes_.find(h.dst);
-        link* const via = below ? below.get() : parent_.get(); // the parent's link stays
-        if (!via) return unreachable(h.dst);
-        const void* lane = broker_.lane();
-        const bool taken = payload.whole
-                               ? via->transport->send(h, std::move(*payload.whole), lane, when)
-                               : via->transport->send(h, payload.bytes, lane, when);
-        if (taken) return {};
-        // A link that has just closed takes nothing; whoever waits is told when its end is looked
-        // into. The parent's may have been already, and is still where everything unknown goes.
-        if (via->up) {
-            if (std::optional<error> lost = lost_peers_.why_parent_lost()) return std::move(*lost);
-        }
-        return {};
+        result<void> sent{};
+        (void)send(h, payload, when, whose::own, sent);
+        return sent;
+    }
+
+    /// The same, unless more of this context waits on the link already than limits::queue_bytes:
+    /// then false, and nothing was sent. On the loop, which cannot wait, there is always room.
+    bool send_if_room(const header& h, outgoing_bytes payload, flush_mode when,
+                      result<void>& sent) {
+        return send(h, payload, when, whose::own_if_room, sent);
     }
 
     /// Largest payload of a message with that header.
@@ -25669,13 +25958,14 @@ public:
     void reply(const header& request, outgoing_bytes payload, std::uint8_t flags,
                flush_mode when = flush_mode::soon) {
         if (!request.wants_reply()) return;
+        result<void> unheard{};
         (void)send(header{.dst = request.src,
                           .src = id_,
                           .auth = id_,
                           .handle = request.reply_to,
                           .reply_to = 0,
                           .flags = flags},
-                   payload, when);
+                   payload, when, whose::far_ends, unheard);
     }
 
     void reply_dead(const header& request, const error& why) final {
@@ -25690,7 +25980,9 @@ public:
 
     result<void> tell(context_id to, handle_id handle, outgoing_bytes payload,
                       bool for_room) final {
-        if (for_room) (void)wait_for_room(to, never);
+        if (for_room && !wait_for_room(to, never))
+            if (std::optional<error> ended = why_interrupted(this->now()))
+                return std::move(*ended); // the scope that it waited in
         return send(this->address(to, handle), payload, flush_mode::soon);
     }
 
@@ -25761,13 +26053,13 @@ public:
     /// one is logged, then the tenth, the hundredth and so on: a flood makes few lines. Threads:
     /// loop.
     template <class What>
-    MITOGEN_COLD void note_refusal(link& from, What what) {
+    MITOGEN_COLD void note_refusal(link& from, What what, log::level how = log::level::warning) {
         const std::uint64_t count = ++from.refusals;
-        if (!is_power_of_ten(count) || !log::enabled(log::level::warning)) return;
+        if (!log::worth_a_line(count) || !log::enabled(how)) return;
         std::string text = "refused " + what() + " from context " + std::to_string(from.id);
         if (count > 1)
             text += "; " + std::to_string(count) + " refusals of what it says so far";
-        log::write(log::level::warning, text);
+        log::write(how, text);
     }
 
     /// One context is lost, which was reached through `via` if it had a route here.
@@ -25797,11 +26089,6 @@ public:
     }
 
 private:
-    static bool is_power_of_ten(std::uint64_t n) noexcept {
-        while (n >= 10 && n % 10 == 0) n /= 10;
-        return n == 1;
-    }
-
     /// A sign of life; its answer has a byte in it.
     void on_heartbeat(const message& m) {
         static constexpr std::byte here[1]{};
@@ -25815,7 +26102,7 @@ private:
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
         const at_work here(named_work, "a callback of on_disconnect");
-        for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
+        for (auto& call : lost_peers_.take_watchers(id)) guarded(nullptr, {}, [&] { call(why); });
     }
 
     result<void> unreachable(context_id dst) {
@@ -25833,8 +26120,49 @@ private:
         return {};
     }
 
+    /// On whose account a message is: basic_writer says what that means.
+    enum class whose : std::uint8_t { own, own_if_room, far_ends };
+
+    /// False if there is no room; else `sent` says whether it was sent.
+    bool send(const header& h, outgoing_bytes payload, flush_mode when, whose account,
+              result<void>& sent) {
+        if (payload.size() > most_bytes(h)) {
+            sent = dead_message::too_large_to_send(payload.size(), limits_.message_bytes);
+            return true;
+        }
+        if (h.dst == id_) {
+            sent = send_to_self(h, payload);
+            return true;
+        }
+        const std::shared_ptr<link> below = routes_.find(h.dst);
+        link* const via = below ? below.get() : parent_.get(); // the parent's link stays
+        if (!via) {
+            sent = unreachable(h.dst);
+            return true;
+        }
+        basic_transport<Io>& over = *via->transport;
+        if (account == whose::own_if_room && over.full() && !broker_.on_loop()) return false;
+        if (hand_over(over, h, payload, when, account == whose::far_ends) || !via->up) return true;
+        // A link that has just closed takes nothing; whoever waits is told when its end is looked
+        // into. The parent's may have been already, and is still where everything unknown goes.
+        if (std::optional<error> lost = lost_peers_.why_parent_lost()) sent = std::move(*lost);
+        return true;
+    }
+
+    bool hand_over(basic_transport<Io>& over, const header& h, outgoing_bytes payload,
+                   flush_mode when, bool answers) {
+        const void* lane = broker_.lane();
+        if (answers)
+            return payload.whole ? over.answer(h, std::move(*payload.whole), lane, when)
+                                 : over.answer(h, payload.bytes, lane, when);
+        return payload.whole ? over.send(h, std::move(*payload.whole), lane, when)
+                             : over.send(h, payload.bytes, lane, when);
+    }
+
     void send_dead(context_id dst, handle_id to, const error& why) {
-        (void)send(this->address(dst, to, is_dead), encode_error(why), flush_mode::soon);
+        result<void> unheard{};
+        (void)send(this->address(dst, to, is_dead), encode_error(why), flush_mode::soon,
+                   whose::far_ends, unheard);
     }
 };
 

@@ -72,7 +72,7 @@ std::string default_name(const Method& method) {
 /// Why the options are refused; fails the test if they are not.
 template <class Method>
 std::string refusal_of(const Method& method) {
-    const auto plan = method.plan();
+    const auto plan = mitogen::detail::plan_of(method, {});
     if (plan) return "accepted";
     CHECK(plan.error().reason() == mitogen::reason::misuse);
     return plan.error().what();

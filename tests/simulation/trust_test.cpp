@@ -84,7 +84,8 @@ void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count,
                  .handle = added ? mitogen::handles::add_route : mitogen::handles::del_route};
             h.length = static_cast<std::uint32_t>(payload.size());
         }
-        support::engine<mitogen::io::simulated>(router).parent()->transport->forward(h, payload);
+        support::engine<mitogen::io::simulated>(router).parent()->transport->forward(
+            h, payload, *support::engine<mitogen::io::simulated>(router).parent()->transport);
         if (dice.chance(0.01)) mitogen::io::simulated().sleep_for(1'000'000);
     }
 }

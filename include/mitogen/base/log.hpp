@@ -141,6 +141,13 @@ inline level threshold() noexcept {
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
 
+/// Of what somebody else may do again and again: true if the `count`th time is to be logged, which
+/// is the first, the tenth, the hundredth and so on. A flood makes few lines.
+constexpr bool worth_a_line(std::uint64_t count) noexcept {
+    while (count >= 10 && count % 10 == 0) count /= 10;
+    return count == 1;
+}
+
 /// Sets the bounds for what this process logs and prints, and for what its children print on
 /// stderr. Threads: any.
 inline void set_bounds(const bounds& to) noexcept {

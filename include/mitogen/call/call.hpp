@@ -285,8 +285,8 @@ public:
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
         mitogen::node& port = self().port();
-        outstanding_call& p =
-            submit(message, detail::entry_of<F>(), detail::question::manner::wait, nullptr);
+        outstanding_call& p = submit(message, detail::entry_of<F>(), detail::question::manner::wait,
+                                     &self().options());
         future<detail::result_of<F>> answer(&p, port, self().environment());
         port.await_call(p, self().options());
         return answer.outcome();

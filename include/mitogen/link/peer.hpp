@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/link/build_hash.hpp>
 #include <mitogen/link/correspondents.hpp>
+#include <mitogen/link/open_requests.hpp>
 #include <mitogen/link/transport.hpp>
 #include <mitogen/protocol/assembler.hpp>
 #include <mitogen/protocol/handle.hpp>
@@ -82,6 +83,7 @@ public:
     std::uint32_t leases = 0;           ///< blocks of ids that those have been given
     std::uint32_t leases_under_way = 0; ///< of these, the ones that are not answered yet
     std::uint64_t refusals = 0;         ///< what it has said that was not believed
+    open_requests to_answer{};          ///< what others have asked it through here
 
     basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who,
                typename Io::descriptor in, typename Io::descriptor out)
@@ -89,7 +91,7 @@ public:
           authority(who.authority), since(node.loop().io().now()),
           transport(std::make_shared<transport_type>(node.loop(), *this, std::move(in),
                                                      std::move(out), node.bounds(),
-                                                     node.rules().heartbeat)) {}
+                                                     node.rules().heartbeat, !who.up)) {}
 
     /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It
     /// has the router's limits, and the tree's heartbeat. `to` stays until the link is closed.
@@ -149,6 +151,7 @@ public:
     }
 
     bool in_debugger(transport_type&) override { return events_.ask_debugger(); }
+    std::uint32_t patience(transport_type&) override { return 1 + levels; }
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
@@ -186,8 +189,7 @@ private:
         case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
         case assembler::outcome::stray:
             parts_.drop(h);
-            log::write(log::level::warning,
-                       "dropped a stray fragment from context " + std::to_string(h.src));
+            router_.note_refusal(*this, [] { return std::string("a stray fragment"); });
             break;
         }
     }

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -51,6 +52,9 @@ public:
         /// Nothing was heard since the last look. True if that has a reason that will pass: the
         /// link gets as much time again.
         virtual bool in_debugger(basic_transport& from) { return (void)from, false; }
+        /// How many times the heartbeat's limit it may be that nothing can be written: who waits
+        /// for somebody further down does not read either.
+        virtual std::uint32_t patience(basic_transport& from) { return (void)from, 1; }
 
     protected:
         ~owner() = default;
@@ -84,6 +88,7 @@ private:
     frame_reader reader_;
     bool closed_ = false;
     int pauses_ = 0; // transports that are too full to take what is read here
+    const bool pays_; // for its answers
     heartbeat_monitor monitor_;
     timer look_{}; // at whether the other side shows signs of life
 
@@ -93,6 +98,9 @@ private:
     basic_writer<Io> writer_;
 
     static constexpr int last_reads = 16;
+    // in units of limits::queue_bytes. What has been asked within one of them is at most that in
+    // errors, which are larger than the requests: nobody is to be held because of those
+    static constexpr std::uint64_t most_unread_answers = 8;
     // from as many on gathering costs less than a write for each
     static constexpr int batching_from = 4;
     // what is passed on leaves at the end of the iteration
@@ -100,8 +108,9 @@ private:
 
 public:
     basic_transport(broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
-                    const limits& bounds, const heartbeat& beat = {0, 0})
-        : broker_(loop), owner_(&to), in_(std::move(in)), monitor_(beat),
+                    const limits& bounds, const heartbeat& beat = {0, 0},
+                    bool pays_for_answers = false)
+        : broker_(loop), owner_(&to), in_(std::move(in)), pays_(pays_for_answers), monitor_(beat),
           writer_(*this, loop, std::move(out), bounds) {
         look_.fire = [this] {
             const auto keep = this->shared_from_this();
@@ -153,22 +162,36 @@ public:
         return writer_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); },
                             batched(when));
     }
-    /// Passes on a frame of somebody else's.
-    bool forward(const header& h, std::span<const std::byte> payload) {
-        bool over_limit = false;
-        return forward(h, payload, over_limit);
+    /// The same, of an answer to something that came from the far end. If that does not read its
+    /// answers, and pays for them, it is not read either.
+    bool answer(const header& h, std::span<const std::byte> payload, const void* lane,
+                flush_mode when) {
+        return owe(when, [&](send_queue& queue) { queue.push(h, payload, lane, payer()); });
     }
-    /// As well; `over_limit`: more waits now than limits::queue_bytes, and whoever it comes from
-    /// should be held.
-    bool forward(const header& h, std::span<const std::byte> payload, bool& over_limit) {
-        return writer_.forward(h, payload, over_limit);
+    bool answer(const header& h, buffer&& payload, const void* lane, flush_mode when) {
+        return owe(when,
+                   [&](send_queue& queue) { queue.push(h, std::move(payload), lane, payer()); });
     }
 
-    /// Nothing more is read from `sender` until half of the limit is free again here, or this is
-    /// closed. Threads: loop.
-    void hold(basic_transport& sender) { writer_.hold(sender); }
+    /// Passes on a frame that came from `sender`, on the account of that link, or of this one,
+    /// which has asked for it (`answers`). Whose is over limits::queue_bytes then is not read until
+    /// half of that is free again here, or this is closed; nor is who answers far more than that.
+    /// Threads: loop.
+    bool forward(const header& h, std::span<const std::byte> payload, basic_transport& sender,
+                 bool answers = false) {
+        basic_transport& payer = answers ? *this : sender;
+        const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &payer);
+        if (limits && *limits > 0) [[unlikely]] {
+            writer_.hold(payer, payer);
+            if (answers && *limits >= most_unread_answers) writer_.hold(sender, payer);
+        }
+        return limits.has_value();
+    }
 
-    /// Sleeps until the queue is below its limit; at once if it is. False at the deadline.
+    /// True if more of this context's own waits than it may. Threads: any.
+    bool full() const noexcept { return writer_.full(); }
+
+    /// Sleeps until that is below its limit; at once if it is. False at the deadline.
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
 
@@ -213,24 +236,48 @@ private:
         return batching_.load(std::memory_order_relaxed) ? flush_mode::soon : when;
     }
 
+    const void* payer() const noexcept { return pays_ ? this : nullptr; }
+
+    template <class Add>
+    bool owe(flush_mode when, Add&& add) {
+        bool too_much = false;
+        const bool taken = writer_.push(
+            [&](send_queue& queue) {
+                add(queue);
+                too_much = pays_ && writer_.newly_indebted();
+            },
+            batched(when));
+        if (too_much) [[unlikely]]
+            broker_.defer([weak = this->weak_from_this()] {
+                if (const auto self = weak.lock()) self->writer_.hold(*self, *self);
+            });
+        return taken;
+    }
+
     /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
     void look() {
         const instant now = broker_.io().now();
         if (pauses_) monitor_.excuse();
-        heartbeat_monitor::finding f = monitor_.look(now, bytes_in(), bytes_out());
+        const bool waits = queued() > 0;
+        heartbeat_monitor::finding f =
+            monitor_.look(now, bytes_in(), bytes_out(), waits, owner_->patience(*this));
         // asked before it is too late: it may be let go just before the limit
-        if (!f.heard && owner_->in_debugger(*this)) {
+        if ((!f.heard || (waits && !f.sent)) && owner_->in_debugger(*this)) {
             monitor_.excuse();
-            f.lost = false;
+            monitor_.excuse_reading();
+            f.lost = f.stuck = false;
         }
         if (f.lost)
-            return close(reason::respondent_lost, "no sign of life for " +
-                                                      std::to_string(monitor_.lasts() / 1'000'000) +
-                                                      " ms");
+            return close(reason::respondent_lost, "no sign of life for " + in_ms(monitor_.lasts()));
+        if (f.stuck)
+            return close(reason::respondent_lost, "it has not read what waits for it for " +
+                                                      in_ms(monitor_.unread_for()));
         // else it would only wait in the queue
         if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard);
         if (!closed_) broker_.set_slow_timer(look_, monitor_.next_look(now));
     }
+
+    static std::string in_ms(duration_ns span) { return std::to_string(span / 1'000'000) + " ms"; }
 
     void cannot_watch(long rc) {
         close(reason::respondent_lost,

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -37,6 +38,10 @@ class basic_transport;
 /// combining). Nobody ever blocks in a write: what the descriptor does not take is written by the
 /// loop when it does. (Two ends that block in write() against each other hang: a UNIX socket is
 /// full after 278 small writes, whatever SO_SNDBUF says.)
+///
+/// What is queued is on an account: of the link that it came from, or, if it answers what came
+/// from the far end, of this link itself; else of this context. limits::queue_bytes holds for each
+/// of them alone, so that nobody waits because of somebody else.
 ///
 /// Threads: push(), queued() and bytes_out() any; the waits any but the loop; the rest the loop.
 template <class Io>
@@ -61,11 +66,19 @@ class basic_writer {
     std::uint64_t in_batch_ = 0; // its size when it was taken
     bool writing_ = false;
     bool refusing_ = false; // nothing more is taken
+    bool indebted_ = false; // the far end is to be read no longer, or is not
     long write_error_ = 0;
     std::uint64_t queue_limit_;
     std::vector<waiter<Io>*> room_waiters_;
-    std::vector<std::weak_ptr<transport>> paused_; // whose readers wait for room here
+    // who is not read until what it has to pay for here has become less
+    struct held {
+        const transport* key; // of reader
+        const transport* payer;
+        std::weak_ptr<transport> reader;
+    };
+    std::vector<held> held_;
     std::atomic<std::uint64_t> room_epoch_{0};
+    std::atomic<bool> full_{false}; // of this context's own
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
     enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
@@ -98,6 +111,8 @@ public:
         std::unique_lock lock(mutex_);
         if (refusing_) return false;
         add(queue_);
+        if (!full_.load(std::memory_order_relaxed) && own() >= queue_limit_)
+            full_.store(true, std::memory_order_relaxed);
         if (writing_) return true; // whoever writes takes it along
         writing_ = true;
         if (when == flush_mode::now) {
@@ -108,14 +123,26 @@ public:
         return !refusing_;
     }
 
-    /// Passes on a frame; `over_limit`: more waits now than limits::queue_bytes.
-    bool forward(const header& h, std::span<const std::byte> payload, bool& over_limit) {
-        return push(
-            [&](send_queue& queue) {
-                queue.forward(h, payload);
-                over_limit = backlog() > queue_limit_;
-            },
-            flush_mode::soon);
+    /// Passes on a frame on the account of `payer`. Returns what is on that now, in units of
+    /// limits::queue_bytes, or nothing if nothing more is taken.
+    std::optional<std::uint64_t> forward(const header& h, std::span<const std::byte> payload,
+                                         const transport* payer) {
+        std::uint64_t charged = 0;
+        if (!push(
+                [&](send_queue& queue) {
+                    queue.forward(h, payload, payer);
+                    charged = queue.charged(payer);
+                },
+                flush_mode::soon))
+            return std::nullopt;
+        return charged / queue_limit_;
+    }
+
+    /// Under mutex_, of what was added on the far end's account: true for the first one that is too
+    /// much.
+    bool newly_indebted() noexcept {
+        if (indebted_ || queue_.charged(&transport_) <= queue_limit_) return false;
+        return indebted_ = true;
     }
 
     /// Writes what was left to the loop.
@@ -126,19 +153,25 @@ public:
         drain(lock);
     }
 
-    void hold(transport& sender) {
+    /// Does not read from `reader` while too much is on the account of `payer` here.
+    void hold(transport& reader, const transport& payer) {
         const std::lock_guard lock(mutex_);
-        if (refusing_ || &sender == &transport_) return;
-        for (const auto& reader : paused_)
-            if (reader.lock().get() == &sender) return;
-        paused_.push_back(sender.weak_from_this());
-        sender.pause();
+        const bool written = refusing_ || may_go_on(&payer); // meanwhile
+        if (&payer == &transport_) indebted_ = !written;
+        if (written) return;
+        for (const held& h : held_)
+            if (h.key == &reader) return;
+        held_.push_back({&reader, &payer, reader.weak_from_this()});
+        reader.pause();
     }
 
+    bool full() const noexcept { return full_.load(std::memory_order_relaxed); }
+
     bool wait_for_room(instant deadline) {
+        if (!full()) return true;
         waiter<Io> wake(broker_.io());
         std::unique_lock lock(mutex_);
-        return refusing_ || backlog() < queue_limit_ || sleep(wake, lock, deadline);
+        return refusing_ || own() < queue_limit_ || sleep(wake, lock, deadline);
     }
 
     bool wait_written(instant deadline) {
@@ -176,7 +209,12 @@ public:
     void abandon() noexcept { out_.reset(); }
 
 private:
-    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
+    // under mutex_
+    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; }
+    std::uint64_t own() const noexcept { return backlog() - queue_.charged(); }
+    bool may_go_on(const transport* payer) const noexcept {
+        return queue_.charged(payer) <= queue_limit_ / 2;
+    }
 
     /// Sleeps until room is made; false at the deadline. `lock` is given up meanwhile.
     bool sleep(waiter<Io>& wake, std::unique_lock<typename Io::mutex>& lock, instant deadline) {
@@ -247,12 +285,13 @@ private:
                 in_batch_ = batch_.size();
                 if (!more) {
                     writing_ = false;
-                    if (somebody_waits()) wake_room_waiters();
+                    make_room();
+                    if (!room_waiters_.empty()) wake_sleepers(); // some wait for that
                     return;
                 }
                 // others keep adding: let the loop go on with it
                 if (rounds == max_rounds) return post(errand::flush);
-                if (somebody_waits() && backlog() < queue_limit_ / 2) wake_room_waiters();
+                make_room();
             }
             ::iovec pieces[3];
             int count = 0;
@@ -278,15 +317,34 @@ private:
         out_.reset();
     }
 
-    bool somebody_waits() const noexcept { return !room_waiters_.empty() || !paused_.empty(); }
+    /// Under mutex_: something has been written.
+    void make_room() {
+        if (!held_.empty()) release_held();
+        if (!full_.load(std::memory_order_relaxed) || own() >= queue_limit_ / 2) return;
+        full_.store(false, std::memory_order_relaxed);
+        if (!room_waiters_.empty()) wake_sleepers();
+    }
 
-    /// Under mutex_. Those who wait for room on the loop go on there.
-    void wake_room_waiters() {
-        for (const auto& reader : std::exchange(paused_, {})) {
-            broker_.defer([reader] {
+    /// Under mutex_. Who was held goes on on the loop.
+    void release_held() {
+        std::erase_if(held_, [this](const held& h) {
+            if (!refusing_ && !may_go_on(h.payer)) return false;
+            if (h.payer == &transport_) indebted_ = false;
+            broker_.defer([reader = h.reader] {
                 if (const auto sender = reader.lock()) sender->resume();
             });
-        }
+            return true;
+        });
+    }
+
+    /// Under mutex_, behind `refusing_`: nobody waits any longer.
+    void wake_room_waiters() {
+        full_.store(false, std::memory_order_relaxed);
+        release_held();
+        wake_sleepers();
+    }
+
+    void wake_sleepers() {
         room_epoch_.fetch_add(1, std::memory_order_release);
         for (waiter<Io>* w : room_waiters_) w->notify();
         room_waiters_.clear();

@@ -30,13 +30,12 @@ MITOGEN_COLD inline error between_siblings(const header& h, context_id here) {
                                              std::to_string(here));
 }
 
-/// Its sender or authority does not lie in the direction that it came from. Logged.
+/// Its sender or authority does not lie in the direction that it came from.
 MITOGEN_COLD inline error false_source(const header& h, context_id neighbour) {
-    const std::string claim =
-        std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth);
-    const std::string who = "context " + std::to_string(neighbour);
-    log::write(log::level::warning, who + " sent a message as context " + claim + ": refused");
-    return error(reason::unauthorised, who + " may not send as context " + claim);
+    return error(reason::unauthorised,
+                 "context " + std::to_string(neighbour) + " may not send as context " +
+                     std::to_string(h.src) + " on the authority of context " +
+                     std::to_string(h.auth));
 }
 
 /// This context does not send it.
@@ -70,28 +69,23 @@ MITOGEN_COLD inline error closed(context_id here) {
     return error(reason::broker_exited, "context " + std::to_string(here) + " is shutting down");
 }
 
-/// There is a handler, which does not take it. Logged.
+/// There is a handler, which does not take it.
 MITOGEN_COLD inline error not_taken(const header& h, context_id here, const char* why) {
     const std::string handle =
         "handle " + std::to_string(h.handle) + " of context " + std::to_string(here);
-    log::write(log::level::warning, "refused a message from context " + std::to_string(h.src) +
-                                        " to " + handle + ": " + why);
     return error(reason::refused_by_policy, handle + " refused the message: " + why);
 }
 
-/// Functions are called from above only, whether a context has any or not. Logged.
+/// Functions are called from above only, whether a context has any or not.
 MITOGEN_COLD inline error upward_call(const header& h, context_id callee) {
     const std::string here = "context " + std::to_string(callee);
     const std::string caller = "context " + std::to_string(h.src);
-    log::write(log::level::warning, "refused a call from " + caller);
     return error(reason::refused_by_policy, caller + " may not call functions of " + here +
                                                 ": only contexts above " + here + " may");
 }
 
-/// An answer of somebody who was not asked. Logged.
-MITOGEN_COLD inline error unexpected_answer(const header& h) {
-    log::write(log::level::warning,
-               "refused an answer from context " + std::to_string(h.src) + ", which was not asked");
+/// An answer of somebody who was not asked.
+MITOGEN_COLD inline error unexpected_answer() {
     return error(reason::unexpected_reply, "this context was not asked");
 }
 
@@ -100,9 +94,7 @@ MITOGEN_COLD inline error late_answer() {
     return error(reason::invalid_handle, "nobody waits for this answer any more");
 }
 
-/// Logged.
 MITOGEN_COLD inline error handler_threw(const std::string& what) {
-    log::write(log::level::error, "a message handler threw: " + what);
     return error(reason::remote_exception, "the handler threw: " + what);
 }
 

@@ -7,6 +7,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/link/correspondents.hpp>
 #include <mitogen/link/peer.hpp>
@@ -73,9 +74,7 @@ public:
                 send_dead_on(from, h, dead_message::between_siblings(h, core().id()));
             return;
         }
-        bool over_limit = false;
-        if (to && to.get() != &from && to->transport->forward(h, payload, over_limit)) {
-            if (over_limit) to->transport->hold(*from.transport);
+        if (to && to.get() != &from && pass_on(from, *to, h, payload)) {
             if (!from.up) correspondents_.note(from, h.dst);
             return;
         }
@@ -91,20 +90,29 @@ public:
             return from && core().towards(respondent).get() == from;
         };
         const auto taker = handlers_.select(m.head, authorised, on_the_way);
-        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
+        if (taker.call) return guarded(from, m, [&] { (*taker.call)(m); });
         const context_id here = core().id();
-        if (m.head.handle == handles::call_function && !authorised())
+        if (m.head.handle == handles::call_function && !authorised()) {
+            refused(from, log::level::warning, [] { return std::string("a call"); });
             return core().reply_dead(m.head, dead_message::upward_call(m.head, here));
+        }
         if (m.head.handle >= first_dynamic_handle && !taker.refusal) core().count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, dead_message::closed(here));
-        core().reply_dead(m.head, taker.refusal
-                                      ? dead_message::not_taken(m.head, here, taker.refusal)
-                                      : dead_message::no_handler(m.head, here));
+        if (!taker.refusal)
+            return core().reply_dead(m.head, dead_message::no_handler(m.head, here));
+        const error why = dead_message::not_taken(m.head, here, taker.refusal);
+        refused(from, log::level::warning,
+                [&] { return "a message (" + std::string(why.message()) + ")"; });
+        core().reply_dead(m.head, why);
     }
 
     /// A message whose sender or authority does not lie in the direction that it came from.
     void refuse_source(link& from, const header& h) {
-        if (answers_once(h)) send_dead_on(from, h, dead_message::false_source(h, from.id));
+        if (!answers_once(h)) return;
+        const error why = dead_message::false_source(h, from.id);
+        refused(&from, log::level::warning,
+                [&] { return "a message (" + std::string(why.message()) + ")"; });
+        send_dead_on(from, h, why);
     }
 
     /// A message whose announced size is over the limit.
@@ -129,7 +137,7 @@ public:
 protected:
     /// A handler that throws hurts nobody else: it is logged, and the sender is told.
     template <class Work>
-    void guarded(const message& m, Work&& work) {
+    void guarded(link* from, const message& m, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         std::string what;
         try {
@@ -139,9 +147,11 @@ protected:
         } catch (...) {
             what = "not a std::exception";
         }
+        refused(from, log::level::error,
+                [&] { return "a message, whose handler threw " + what + ","; });
         core().reply_dead(m.head, dead_message::handler_threw(what));
 #else
-        (void)m;
+        (void)from, (void)m;
         work();
 #endif
     }
@@ -157,15 +167,37 @@ protected:
                   .handle = r.number,
                   .reply_to = is_dead};
         m.payload = notice;
-        guarded(m, [&] { (*r.call)(m); });
+        guarded(nullptr, m, [&] { (*r.call)(m); });
     }
 
 private:
     Core& core() noexcept { return static_cast<Core&>(*this); }
 
+    /// Said in the log: of a link now and then, of this context itself each time.
+    template <class What>
+    MITOGEN_COLD void refused(link* from, log::level how, What what) {
+        if (from) return core().note_refusal(*from, what, how);
+        log::write(how, "refused " + what() + " from this context");
+    }
+
     /// True if both lead down, and neither was given an authority of its own.
     static bool between_siblings(const link& from, const link& to) noexcept {
         return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
+    }
+
+    /// An answer is on the account of who has asked for it, anything else on that of its sender.
+    bool pass_on(link& from, link& to, const header& h, std::span<const std::byte> payload) {
+        const bool answers = h.handle > UINT32_MAX && !to.up && from.to_answer.any(to.id);
+        if (!to.transport->forward(h, payload, *from.transport, answers)) return false;
+        constexpr std::uint8_t part = message_flags::fragment;
+        if (answers && (h.flags & (part | message_flags::last)) != part) {
+            from.to_answer.remove(to.id);
+        } else if (h.wants_reply() && answers_once(h) && !from.up) {
+            to.to_answer.add(from.id);
+            if (to.to_answer.askers() > open_requests::many) [[unlikely]]
+                to.to_answer.forget([&](context_id id) { return !core().routes().find(id); });
+        }
+        return true;
     }
 
     /// Of a fragmented message only the first part is answered.
@@ -178,8 +210,8 @@ private:
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
-        from.transport->send(core().address(to, h.reply_to, is_dead), encode_error(why),
-                             core().loop().lane(), flush_mode::soon);
+        from.transport->answer(core().address(to, h.reply_to, is_dead), encode_error(why),
+                               core().loop().lane(), flush_mode::soon);
     }
 
     /// A message that this context does not take: its sender is told or, if it is an answer,
@@ -197,7 +229,7 @@ private:
         if (m.head.dead() || (m.head.flags & message_flags::failed)) return answer_failure(from, m);
         const arrival what =
             core().outstanding().complete(m.head.handle, m.head.src, m.payload, m.whole);
-        if (what != arrival::expected) not_awaited(m, what);
+        if (what != arrival::expected) not_awaited(from, m, what);
     }
 
     /// The same, of one that is an error.
@@ -209,21 +241,23 @@ private:
             // whoever was asked.
             source = calls.respondent_of(m.head.handle);
             if (source == no_context) return core().count_late_frame();
-            if (core().towards(source).get() != from) return not_awaited(m, arrival::strange);
+            if (core().towards(source).get() != from) return not_awaited(from, m, arrival::strange);
         }
         arrival what;
         open_call* p = calls.find(m.head.handle, source, what);
-        if (!p) return not_awaited(m, what);
+        if (!p) return not_awaited(from, m, what);
         error why = decode_error(m.payload, core().paths());
         if (!core().ask_about(*p, why)) calls.fail(*p, std::move(why));
         p->release();
     }
 
     /// An answer that nobody here wants.
-    void not_awaited(const message& m, arrival what) {
+    void not_awaited(link* from, const message& m, arrival what) {
         if (what == arrival::late) core().count_late_frame();
-        core().reply_dead(m.head, what == arrival::strange ? dead_message::unexpected_answer(m.head)
-                                                           : dead_message::late_answer());
+        if (what != arrival::strange)
+            return core().reply_dead(m.head, dead_message::late_answer());
+        refused(from, log::level::warning, [] { return std::string("an unexpected answer"); });
+        core().reply_dead(m.head, dead_message::unexpected_answer());
     }
 };
 

@@ -72,9 +72,9 @@ inline constexpr char connect_request = 0;
 struct question {
     enum class manner : std::uint8_t {
         /// await() or await_call() comes next, whatever has happened; refused on the loop, which it
-        /// would stop
+        /// would stop. Waits first while too much of this context waits on the link
         wait,
-        gather, ///< more may follow; waits first while the link's queue is full
+        gather, ///< more may follow; waits first as well
         pass,   ///< as gather, but never waits
     };
 
@@ -83,7 +83,8 @@ struct question {
     manner how = manner::gather;
     outgoing_bytes payload{};
     const void* subject = nullptr; ///< outstanding_call::subject
-    /// deadline and stop token of a call that is not waited for; null: none
+    /// deadline and stop token; null: none. Of a call that is waited for, await_call() gets them
+    /// too
     const call_options* options = nullptr;
 };
 
@@ -169,8 +170,8 @@ public:
     /// Sends a message. On failure the error says why; nothing was sent. Never blocks.
     virtual result<void> send(const header& h, detail::outgoing_bytes payload,
                               detail::flush_mode when) = 0;
-    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at
-    /// the deadline. Not on the loop: there it returns at once.
+    /// Sleeps while the link to `dst` holds more unsent bytes of this context than
+    /// limits::queue_bytes; false at the deadline. Not on the loop: there it returns at once.
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
     /// Answers a message with a dead message. Nothing happens if no answer is wanted.
     virtual void reply_dead(const header& request, const error& why) = 0;

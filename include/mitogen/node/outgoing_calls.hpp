@@ -89,19 +89,26 @@ public:
         if (what.how == manner::wait && !scopes_here().empty())
             if (std::optional<error> ended = why_interrupted(now()))
                 return *failed_answer(what.to, std::move(*ended), what.subject); // not even sent
-        if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
         open_call* p = outstanding_->open(what.to, why, what.subject);
         if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename broker_engine<Io>::reservation leadership(broker_,
-                                                                   what.how == manner::wait);
-        const result<void> sent =
-            core().send(core().address(what.to, what.handle, p->handle()), what.payload,
-                        what.how == manner::wait ? flush_mode::now : flush_mode::soon);
+        typename broker_engine<Io>::reservation leadership(broker_, what.how == manner::wait);
+        const header h = core().address(what.to, what.handle, p->handle());
+        const flush_mode when = what.how == manner::wait ? flush_mode::now : flush_mode::soon;
+        result<void> sent{};
+        if (what.how == manner::pass) {
+            sent = core().send(h, what.payload, when);
+        } else {
+            while (!core().send_if_room(h, what.payload, when, sent)) [[unlikely]] {
+                if (wait_for_room(what, why)) continue;
+                sent = std::move(*why);
+                break;
+            }
+        }
         leadership.keep();
         if (!sent) outstanding_->fail(*p, sent.error());
-        if (what.options) guard(*p, *what.options);
+        if (what.options && what.how == manner::gather) guard(*p, *what.options);
         return *p;
     }
 
@@ -220,6 +227,16 @@ private:
     }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
+    }
+
+    /// For as long as the call may last. False with `why` if it is not sent.
+    MITOGEN_COLD bool wait_for_room(const question& what, std::optional<error>& why) {
+        const bool limited = what.options && what.options->within != never;
+        const instant deadline = limited ? after(now(), what.options->within) : never;
+        if (core().wait_for_room(what.to, deadline)) return true;
+        why = why_interrupted(now(), deadline);
+        if (!why && limited) why = out_of_time(*what.options);
+        return !why;
     }
 
     void give_up(outstanding_call& p, error why) {

@@ -217,23 +217,16 @@ public:
     // ---- sending
 
     result<void> send(const header& h, outgoing_bytes payload, flush_mode when) final {
-        if (payload.size() > most_bytes(h))
-            return dead_message::too_large_to_send(payload.size(), limits_.message_bytes);
-        if (h.dst == id_) return send_to_self(h, payload);
-        const std::shared_ptr<link> below = routes_.find(h.dst);
-        link* const via = below ? below.get() : parent_.get(); // the parent's link stays
-        if (!via) return unreachable(h.dst);
-        const void* lane = broker_.lane();
-        const bool taken = payload.whole
-                               ? via->transport->send(h, std::move(*payload.whole), lane, when)
-                               : via->transport->send(h, payload.bytes, lane, when);
-        if (taken) return {};
-        // A link that has just closed takes nothing; whoever waits is told when its end is looked
-        // into. The parent's may have been already, and is still where everything unknown goes.
-        if (via->up) {
-            if (std::optional<error> lost = lost_peers_.why_parent_lost()) return std::move(*lost);
-        }
-        return {};
+        result<void> sent{};
+        (void)send(h, payload, when, whose::own, sent);
+        return sent;
+    }
+
+    /// The same, unless more of this context waits on the link already than limits::queue_bytes:
+    /// then false, and nothing was sent. On the loop, which cannot wait, there is always room.
+    bool send_if_room(const header& h, outgoing_bytes payload, flush_mode when,
+                      result<void>& sent) {
+        return send(h, payload, when, whose::own_if_room, sent);
     }
 
     /// Largest payload of a message with that header.
@@ -258,13 +251,14 @@ public:
     void reply(const header& request, outgoing_bytes payload, std::uint8_t flags,
                flush_mode when = flush_mode::soon) {
         if (!request.wants_reply()) return;
+        result<void> unheard{};
         (void)send(header{.dst = request.src,
                           .src = id_,
                           .auth = id_,
                           .handle = request.reply_to,
                           .reply_to = 0,
                           .flags = flags},
-                   payload, when);
+                   payload, when, whose::far_ends, unheard);
     }
 
     void reply_dead(const header& request, const error& why) final {
@@ -279,7 +273,9 @@ public:
 
     result<void> tell(context_id to, handle_id handle, outgoing_bytes payload,
                       bool for_room) final {
-        if (for_room) (void)wait_for_room(to, never);
+        if (for_room && !wait_for_room(to, never))
+            if (std::optional<error> ended = why_interrupted(this->now()))
+                return std::move(*ended); // the scope that it waited in
         return send(this->address(to, handle), payload, flush_mode::soon);
     }
 
@@ -350,13 +346,13 @@ public:
     /// one is logged, then the tenth, the hundredth and so on: a flood makes few lines. Threads:
     /// loop.
     template <class What>
-    MITOGEN_COLD void note_refusal(link& from, What what) {
+    MITOGEN_COLD void note_refusal(link& from, What what, log::level how = log::level::warning) {
         const std::uint64_t count = ++from.refusals;
-        if (!is_power_of_ten(count) || !log::enabled(log::level::warning)) return;
+        if (!log::worth_a_line(count) || !log::enabled(how)) return;
         std::string text = "refused " + what() + " from context " + std::to_string(from.id);
         if (count > 1)
             text += "; " + std::to_string(count) + " refusals of what it says so far";
-        log::write(log::level::warning, text);
+        log::write(how, text);
     }
 
     /// One context is lost, which was reached through `via` if it had a route here.
@@ -386,11 +382,6 @@ public:
     }
 
 private:
-    static bool is_power_of_ten(std::uint64_t n) noexcept {
-        while (n >= 10 && n % 10 == 0) n /= 10;
-        return n == 1;
-    }
-
     /// A sign of life; its answer has a byte in it.
     void on_heartbeat(const message& m) {
         static constexpr std::byte here[1]{};
@@ -404,7 +395,7 @@ private:
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
         const at_work here(named_work, "a callback of on_disconnect");
-        for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
+        for (auto& call : lost_peers_.take_watchers(id)) guarded(nullptr, {}, [&] { call(why); });
     }
 
     result<void> unreachable(context_id dst) {
@@ -422,8 +413,49 @@ private:
         return {};
     }
 
+    /// On whose account a message is: basic_writer says what that means.
+    enum class whose : std::uint8_t { own, own_if_room, far_ends };
+
+    /// False if there is no room; else `sent` says whether it was sent.
+    bool send(const header& h, outgoing_bytes payload, flush_mode when, whose account,
+              result<void>& sent) {
+        if (payload.size() > most_bytes(h)) {
+            sent = dead_message::too_large_to_send(payload.size(), limits_.message_bytes);
+            return true;
+        }
+        if (h.dst == id_) {
+            sent = send_to_self(h, payload);
+            return true;
+        }
+        const std::shared_ptr<link> below = routes_.find(h.dst);
+        link* const via = below ? below.get() : parent_.get(); // the parent's link stays
+        if (!via) {
+            sent = unreachable(h.dst);
+            return true;
+        }
+        basic_transport<Io>& over = *via->transport;
+        if (account == whose::own_if_room && over.full() && !broker_.on_loop()) return false;
+        if (hand_over(over, h, payload, when, account == whose::far_ends) || !via->up) return true;
+        // A link that has just closed takes nothing; whoever waits is told when its end is looked
+        // into. The parent's may have been already, and is still where everything unknown goes.
+        if (std::optional<error> lost = lost_peers_.why_parent_lost()) sent = std::move(*lost);
+        return true;
+    }
+
+    bool hand_over(basic_transport<Io>& over, const header& h, outgoing_bytes payload,
+                   flush_mode when, bool answers) {
+        const void* lane = broker_.lane();
+        if (answers)
+            return payload.whole ? over.answer(h, std::move(*payload.whole), lane, when)
+                                 : over.answer(h, payload.bytes, lane, when);
+        return payload.whole ? over.send(h, std::move(*payload.whole), lane, when)
+                             : over.send(h, payload.bytes, lane, when);
+    }
+
     void send_dead(context_id dst, handle_id to, const error& why) {
-        (void)send(this->address(dst, to, is_dead), encode_error(why), flush_mode::soon);
+        result<void> unheard{};
+        (void)send(this->address(dst, to, is_dead), encode_error(why), flush_mode::soon,
+                   whose::far_ends, unheard);
     }
 };
 

@@ -7,6 +7,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/codec/buffer.hpp>
 #include <mitogen/codec/writer.hpp>
+#include <mitogen/protocol/account_book.hpp>
 #include <mitogen/protocol/frame_reader.hpp>
 #include <mitogen/protocol/lane_numbers.hpp>
 #include <mitogen/protocol/message.hpp>
@@ -73,6 +74,9 @@ public:
 /// What is secret goes out as a large one whatever its size: so it lies in memory of its own, which
 /// is overwritten behind it, here and wherever it is passed on.
 ///
+/// Whatever is queued is on somebody's account: of whoever may be said to be its cause, as its user
+/// sees it. See charged().
+///
 /// Fragments that are passed on take turns as well, one at a time. Everything that is passed on
 /// says which lane of its source it is of (see lane_numbers), and overtakes whatever is of another
 /// lane. It also overtakes fragments of a message that is still coming in: were it of the same
@@ -83,6 +87,7 @@ class send_queue {
     struct item {
         header head;
         buffer payload;
+        const void* payer = nullptr;
     };
     struct bulk {
         item message;
@@ -105,6 +110,10 @@ class send_queue {
                 ((std::uint64_t{f.src} << 32 | f.dst) ^ f.lane) * 0x9E37'79B9'7F4A'7C15u >> 16);
         }
     };
+
+    account_book all_;      // what is queued, and what is in the batch
+    account_book in_ready_; // of that, what is in ready_
+    account_book in_batch_;
 
     buffer ready_;
     // fragments, and what must not overtake them
@@ -150,7 +159,9 @@ class send_queue {
         write_header(batch.head_, h);
         batch.head_size_ = header_layout::size;
         batch.fragment_ = {passed_.payload.data(), passed_.payload.size()};
-        return header_layout::size + passed_.payload.size();
+        const std::size_t taken = header_layout::size + passed_.payload.size();
+        in_batch_.add(passed_.payer, taken);
+        return taken;
     }
 
     bulk* barrier(const header& h, const void* lane) noexcept {
@@ -179,6 +190,7 @@ class send_queue {
                 start_bulk(std::move(next), b.lane, std::move(rest));
                 return;
             }
+            in_ready_.add(next.payer, header_layout::size + next.payload.size());
             append_frame(ready_, next.head, next.payload);
         }
     }
@@ -214,6 +226,7 @@ class send_queue {
         batch.head_size_ = static_cast<std::size_t>(at - batch.head_);
         batch.fragment_ = {payload.data() + b.sent, part};
         b.sent += part;
+        in_batch_.add(b.message.payer, taken + part);
         if (final_part) {
             last_ = std::move(bulks_[turn_]);
             bulks_.erase(bulks_.begin() + static_cast<std::ptrdiff_t>(turn_));
@@ -225,45 +238,54 @@ class send_queue {
     }
 
 public:
-    /// Appends a message whose bytes are copied. Up to fragment_bytes.
-    void push(header h, std::span<const std::byte> payload, const void* lane) {
+    /// Appends a message whose bytes are copied. Up to fragment_bytes. `payer`: on whose account;
+    /// null: on this side's own.
+    void push(header h, std::span<const std::byte> payload, const void* lane,
+              const void* payer = nullptr) {
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = lanes_.number(lane);
         queued_ += header_layout::size + payload.size();
+        all_.add(payer, header_layout::size + payload.size());
         if (!bulks_.empty()) {
             if (bulk* b = barrier(h, lane)) {
                 buffer copy;
                 copy.append(payload.data(), payload.size());
-                b->waiting.push_back({h, std::move(copy)});
+                b->waiting.push_back({h, std::move(copy), payer});
                 return;
             }
         }
+        in_ready_.add(payer, header_layout::size + payload.size());
         append_frame(ready_, h, payload);
     }
 
     /// Appends a message of any size and takes the bytes over.
-    void push(header h, buffer&& payload, const void* lane) {
+    void push(header h, buffer&& payload, const void* lane, const void* payer = nullptr) {
         if (!is_bulk(payload))
-            return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
+            return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane, payer);
         h.length = 0;
         h.stream = lanes_.number(lane);
         if (payload.is_secret()) h.flags |= message_flags::secret;
         queued_ += header_layout::size + payload.size();
+        all_.add(payer, header_layout::size + payload.size());
         if (bulk* b = barrier(h, lane)) {
-            b->waiting.push_back({h, std::move(payload)});
+            b->waiting.push_back({h, std::move(payload), payer});
         } else {
-            start_bulk({h, std::move(payload)}, lane);
+            start_bulk({h, std::move(payload), payer}, lane);
         }
     }
 
     /// Appends a frame that is passed on as it came, fragments included.
-    void forward(const header& h, std::span<const std::byte> payload) {
+    void forward(const header& h, std::span<const std::byte> payload,
+                 const void* payer = nullptr) {
         queued_ += header_layout::size + payload.size();
+        all_.add(payer, header_layout::size + payload.size());
         if (!(h.flags & (message_flags::fragment | message_flags::secret)) &&
-            (barred_.empty() || !barred_.contains(flow_of(h))))
+            (barred_.empty() || !barred_.contains(flow_of(h)))) {
+            in_ready_.add(payer, header_layout::size + payload.size());
             return append_frame(ready_, h, payload);
+        }
         if (bars(h)) ++barred_[flow_of(h)];
-        passing_.push_back({h, buffer(payload)});
+        passing_.push_back({h, buffer(payload), payer});
         if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
     }
 
@@ -277,6 +299,8 @@ public:
         batch.done_ = 0;
         last_.reset();
         passed_.payload.clear();
+        all_.settle(in_batch_);
+        in_batch_.take(in_ready_);
         batch.frames_.swap(ready_);
         queued_ -= batch.frames_.size();
         own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
@@ -293,6 +317,10 @@ public:
 
     /// Bytes that no batch has taken yet.
     std::uint64_t queued() const noexcept { return queued_; }
+    /// Bytes on somebody's account: queued, or in the batch that was taken last.
+    std::uint64_t charged(const void* payer) const noexcept { return all_.of(payer); }
+    /// On all accounts but this side's own.
+    std::uint64_t charged() const noexcept { return all_.sum(); }
 };
 
 } // namespace detail

@@ -34,8 +34,8 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
                   "mitogen: the handler must be callable as f(const message&, Args...) with the "
                   "Args of its handle");
-    return [call = std::move(call), refuse = std::move(refuse), bounds,
-            environment](const message& m) mutable {
+    return [call = std::move(call), refuse = std::move(refuse), bounds, environment,
+            undecoded = std::uint64_t{0}](const message& m) mutable {
         if (m.dead()) {
             if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) {
                 const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
@@ -51,7 +51,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
         if (!decoded) {
             const std::string what = "a message to handle " + std::to_string(m.head.handle) +
                                      " does not decode: " + r.failure_text();
-            log::write(log::level::warning, what);
+            if (log::worth_a_line(++undecoded)) log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }
         const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
