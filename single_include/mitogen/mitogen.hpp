@@ -8044,7 +8044,8 @@ struct question {
     manner how = manner::gather;
     outgoing_bytes payload{};
     const void* subject = nullptr; ///< outstanding_call::subject
-    /// deadline and stop token; null: none. Of a call that is waited for, await_call() gets them too
+    /// deadline and stop token; null: none. Of a call that is waited for, await_call() gets them
+    /// too
     const call_options* options = nullptr;
 };
 
@@ -9063,8 +9064,8 @@ public:
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
         mitogen::node& port = self().port();
-        outstanding_call& p =
-            submit(message, detail::entry_of<F>(), detail::question::manner::wait, &self().options());
+        outstanding_call& p = submit(message, detail::entry_of<F>(), detail::question::manner::wait,
+                                     &self().options());
         future<detail::result_of<F>> answer(&p, port, self().environment());
         port.await_call(p, self().options());
         return answer.outcome();
@@ -23245,6 +23246,14 @@ public:
         reader.pause();
     }
 
+    /// True if somebody is held who has only answered the far end.
+    bool holds_others() {
+        const std::lock_guard lock(mutex_);
+        return std::any_of(held_.begin(), held_.end(), [this](const held& h) {
+            return h.payer == &transport_ && h.key != &transport_;
+        });
+    }
+
     bool full() const noexcept { return full_.load(std::memory_order_relaxed); }
 
     bool wait_for_room(instant deadline) {
@@ -23502,6 +23511,8 @@ private:
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
     timer look_{}; // at whether the other side shows signs of life
+    timer unread_look_{}; // at whether it reads what others have answered
+    std::uint64_t out_then_ = 0;
 
     std::atomic<std::uint64_t> bytes_in_{0};
     // several frames came at once: those who answer them, or go on, do that at once as well
@@ -23512,6 +23523,7 @@ private:
     // in units of limits::queue_bytes. What has been asked within one of them is at most that in
     // errors, which are larger than the requests: nobody is to be held because of those
     static constexpr std::uint64_t most_unread_answers = 8;
+    static constexpr duration_ns most_unread_time = 1'000'000'000;
     // from as many on gathering costs less than a write for each
     static constexpr int batching_from = 4;
     // what is passed on leaves at the end of the iteration
@@ -23594,7 +23606,7 @@ public:
         const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &payer);
         if (limits && *limits > 0) [[unlikely]] {
             writer_.hold(payer, payer);
-            if (answers && *limits >= most_unread_answers) writer_.hold(sender, payer);
+            if (answers && *limits >= most_unread_answers) hold_who_answers(sender);
         }
         return limits.has_value();
     }
@@ -23629,6 +23641,7 @@ public:
         const auto keep = this->shared_from_this();
         writer_.refuse();
         broker_.cancel_slow_timer(look_);
+        broker_.cancel_timer(unread_look_);
         broker_.unwatch(in_source_);
         in_.reset();
         writer_.close();
@@ -23645,6 +23658,27 @@ private:
     /// If many threads make one call after the other over this link, they are gathered too.
     flush_mode batched(flush_mode when) const noexcept {
         return batching_.load(std::memory_order_relaxed) ? flush_mode::soon : when;
+    }
+
+    /// `sender` is read no longer, but for good only if what it has sent is read, however slowly:
+    /// it has only answered.
+    void hold_who_answers(basic_transport& sender) {
+        writer_.hold(sender, *this);
+        if (unread_look_.is_set()) return;
+        unread_look_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            if (!writer_.holds_others()) return;
+            if (bytes_out() == out_then_)
+                return close(reason::respondent_lost,
+                             "it does not read the answers that it has asked for");
+            look_at_unread();
+        };
+        look_at_unread();
+    }
+
+    void look_at_unread() {
+        out_then_ = bytes_out();
+        broker_.set_timer(unread_look_, after(broker_.io().now(), most_unread_time));
     }
 
     const void* payer() const noexcept { return pays_ ? this : nullptr; }
@@ -23778,28 +23812,22 @@ class assembler {
         bool refused; // too large: swallow the rest
     };
 
-    std::uint64_t stored_ = 0;      // bytes of all of them
-    std::vector<partial> partials_; // a handful at a time: a linear search beats a table
+    std::uint64_t stored_ = 0;                            // bytes of all of them
+    std::unordered_map<std::uint64_t, partial> partials_; // by key()
+
+    static std::uint64_t key(const header& h) noexcept {
+        return std::uint64_t{h.src} << 32 | h.stream;
+    }
 
     partial* find(const header& h) noexcept {
-        for (partial& p : partials_)
-            if (p.head.src == h.src && p.head.stream == h.stream) return &p;
-        return nullptr;
+        const auto found = partials_.find(key(h));
+        return found == partials_.end() ? nullptr : &found->second;
     }
 
     /// True if `more` bytes for `p` would be too many: it is not alone, and together they would
     /// hold more than `most_bytes`.
     bool too_much(const partial& p, std::uint64_t more, std::uint64_t most_bytes) const noexcept {
         return stored_ > p.payload.size() && stored_ + more > most_bytes;
-    }
-
-    template <class Which>
-    void drop_where(Which&& which) noexcept {
-        std::erase_if(partials_, [&](const partial& p) {
-            if (!which(p.head)) return false;
-            stored_ -= p.payload.size();
-            return true;
-        });
     }
 
 public:
@@ -23824,8 +23852,9 @@ public:
         if (payload.size() != 8 || find(h)) return outcome::stray;
         if (partials_.size() == most_messages) return outcome::too_many;
         const auto total = load_le<std::uint64_t>(payload.data());
-        partials_.push_back({h, total, buffer{}, total > limit});
-        if (h.flags & message_flags::secret) partials_.back().payload.keep_secret();
+        partial& p = partials_.emplace(key(h), partial{h, total, buffer{}, total > limit})
+                         .first->second;
+        if (h.flags & message_flags::secret) p.payload.keep_secret();
         return total > limit ? outcome::too_large : outcome::stored;
     }
 
@@ -23895,12 +23924,20 @@ public:
 
     /// Forgets one message.
     void drop(const header& h) noexcept {
-        drop_where([&](const header& one) { return one.src == h.src && one.stream == h.stream; });
+        const auto found = partials_.find(key(h));
+        if (found == partials_.end()) return;
+        stored_ -= found->second.payload.size();
+        partials_.erase(found);
     }
 
     /// Forgets everything of a sender that is gone.
     void drop_sender(context_id src) noexcept {
-        drop_where([&](const header& one) { return one.src == src; });
+        std::erase_if(partials_, [&](const auto& entry) {
+            const partial& p = entry.second;
+            if (p.head.src != src) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
     }
 
     /// Messages that are not yet whole.
@@ -24999,9 +25036,11 @@ public:
         }
         if (m.head.handle >= first_dynamic_handle && !taker.refusal) core().count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, dead_message::closed(here));
-        if (!taker.refusal) return core().reply_dead(m.head, dead_message::no_handler(m.head, here));
+        if (!taker.refusal)
+            return core().reply_dead(m.head, dead_message::no_handler(m.head, here));
         const error why = dead_message::not_taken(m.head, here, taker.refusal);
-        refused(from, log::level::warning, [&] { return "a message (" + std::string(why.message()) + ")"; });
+        refused(from, log::level::warning,
+                [&] { return "a message (" + std::string(why.message()) + ")"; });
         core().reply_dead(m.head, why);
     }
 
@@ -25009,7 +25048,8 @@ public:
     void refuse_source(link& from, const header& h) {
         if (!answers_once(h)) return;
         const error why = dead_message::false_source(h, from.id);
-        refused(&from, log::level::warning, [&] { return "a message (" + std::string(why.message()) + ")"; });
+        refused(&from, log::level::warning,
+                [&] { return "a message (" + std::string(why.message()) + ")"; });
         send_dead_on(from, h, why);
     }
 
@@ -25416,21 +25456,13 @@ public:
         std::optional<error> why;
         open_call* p = outstanding_->open(what.to, why, what.subject);
         if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
-        // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename broker_engine<Io>::reservation leadership(broker_, what.how == manner::wait);
-        const header h = core().address(what.to, what.handle, p->handle());
-        const flush_mode when = what.how == manner::wait ? flush_mode::now : flush_mode::soon;
+        const bool may_wait = what.how == manner::wait || (what.how == manner::gather && !on_loop());
         result<void> sent{};
-        if (what.how == manner::pass) {
-            sent = core().send(h, what.payload, when);
-        } else {
-            while (!core().send_if_room(h, what.payload, when, sent)) [[unlikely]] {
-                if (wait_for_room(what, why)) continue;
+        while (!send_question(what, p->handle(), may_wait, sent)) [[unlikely]]
+            if (!await_room(what, why)) {
                 sent = std::move(*why);
                 break;
             }
-        }
-        leadership.keep();
         if (!sent) outstanding_->fail(*p, sent.error());
         if (what.options && what.how == manner::gather) guard(*p, *what.options);
         return *p;
@@ -25553,8 +25585,20 @@ private:
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
 
+    /// False if there is no room for it. Of one that is waited for the leadership is kept.
+    bool send_question(const question& what, handle_id answer, bool may_wait, result<void>& sent) {
+        const bool waited_for = what.how == question::manner::wait;
+        // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
+        typename broker_engine<Io>::reservation leadership(broker_, waited_for);
+        const bool room = core().send(core().address(what.to, what.handle, answer), what.payload,
+                                      waited_for ? flush_mode::now : flush_mode::soon, may_wait,
+                                      sent);
+        if (room) leadership.keep();
+        return room;
+    }
+
     /// For as long as the call may last. False with `why` if it is not sent.
-    MITOGEN_COLD bool wait_for_room(const question& what, std::optional<error>& why) {
+    MITOGEN_COLD bool await_room(const question& what, std::optional<error>& why) {
         const bool limited = what.options && what.options->within != never;
         const instant deadline = limited ? after(now(), what.options->within) : never;
         if (core().wait_for_room(what.to, deadline)) return true;
@@ -25929,11 +25973,11 @@ public:
         return sent;
     }
 
-    /// The same, unless more of this context waits on the link already than limits::queue_bytes:
-    /// then false, and nothing was sent. On the loop, which cannot wait, there is always room.
-    bool send_if_room(const header& h, outgoing_bytes payload, flush_mode when,
-                      result<void>& sent) {
-        return send(h, payload, when, whose::own_if_room, sent);
+    /// The same, unless with `if_room` more of this context waits on the link already than
+    /// limits::queue_bytes: then false, and nothing was sent.
+    bool send(const header& h, outgoing_bytes payload, flush_mode when, bool if_room,
+              result<void>& sent) {
+        return send(h, payload, when, if_room ? whose::own_if_room : whose::own, sent);
     }
 
     /// Largest payload of a message with that header.
@@ -26141,7 +26185,7 @@ private:
             return true;
         }
         basic_transport<Io>& over = *via->transport;
-        if (account == whose::own_if_room && over.full() && !broker_.on_loop()) return false;
+        if (account == whose::own_if_room && over.full()) return false;
         if (hand_over(over, h, payload, when, account == whose::far_ends) || !via->up) return true;
         // A link that has just closed takes nothing; whoever waits is told when its end is looked
         // into. The parent's may have been already, and is still where everything unknown goes.

@@ -91,6 +91,8 @@ private:
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
     timer look_{}; // at whether the other side shows signs of life
+    timer unread_look_{}; // at whether it reads what others have answered
+    std::uint64_t out_then_ = 0;
 
     std::atomic<std::uint64_t> bytes_in_{0};
     // several frames came at once: those who answer them, or go on, do that at once as well
@@ -101,6 +103,7 @@ private:
     // in units of limits::queue_bytes. What has been asked within one of them is at most that in
     // errors, which are larger than the requests: nobody is to be held because of those
     static constexpr std::uint64_t most_unread_answers = 8;
+    static constexpr duration_ns most_unread_time = 1'000'000'000;
     // from as many on gathering costs less than a write for each
     static constexpr int batching_from = 4;
     // what is passed on leaves at the end of the iteration
@@ -183,7 +186,7 @@ public:
         const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &payer);
         if (limits && *limits > 0) [[unlikely]] {
             writer_.hold(payer, payer);
-            if (answers && *limits >= most_unread_answers) writer_.hold(sender, payer);
+            if (answers && *limits >= most_unread_answers) hold_who_answers(sender);
         }
         return limits.has_value();
     }
@@ -218,6 +221,7 @@ public:
         const auto keep = this->shared_from_this();
         writer_.refuse();
         broker_.cancel_slow_timer(look_);
+        broker_.cancel_timer(unread_look_);
         broker_.unwatch(in_source_);
         in_.reset();
         writer_.close();
@@ -234,6 +238,27 @@ private:
     /// If many threads make one call after the other over this link, they are gathered too.
     flush_mode batched(flush_mode when) const noexcept {
         return batching_.load(std::memory_order_relaxed) ? flush_mode::soon : when;
+    }
+
+    /// `sender` is read no longer, but for good only if what it has sent is read, however slowly:
+    /// it has only answered.
+    void hold_who_answers(basic_transport& sender) {
+        writer_.hold(sender, *this);
+        if (unread_look_.is_set()) return;
+        unread_look_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            if (!writer_.holds_others()) return;
+            if (bytes_out() == out_then_)
+                return close(reason::respondent_lost,
+                             "it does not read the answers that it has asked for");
+            look_at_unread();
+        };
+        look_at_unread();
+    }
+
+    void look_at_unread() {
+        out_then_ = bytes_out();
+        broker_.set_timer(unread_look_, after(broker_.io().now(), most_unread_time));
     }
 
     const void* payer() const noexcept { return pays_ ? this : nullptr; }

@@ -14,6 +14,7 @@
 #include <mitogen/protocol/send_queue.hpp>
 #include <mitogen/sync/waiter.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -163,6 +164,14 @@ public:
             if (h.key == &reader) return;
         held_.push_back({&reader, &payer, reader.weak_from_this()});
         reader.pause();
+    }
+
+    /// True if somebody is held who has only answered the far end.
+    bool holds_others() {
+        const std::lock_guard lock(mutex_);
+        return std::any_of(held_.begin(), held_.end(), [this](const held& h) {
+            return h.payer == &transport_ && h.key != &transport_;
+        });
     }
 
     bool full() const noexcept { return full_.load(std::memory_order_relaxed); }

@@ -92,21 +92,14 @@ public:
         std::optional<error> why;
         open_call* p = outstanding_->open(what.to, why, what.subject);
         if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
-        // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename broker_engine<Io>::reservation leadership(broker_, what.how == manner::wait);
-        const header h = core().address(what.to, what.handle, p->handle());
-        const flush_mode when = what.how == manner::wait ? flush_mode::now : flush_mode::soon;
+        const bool may_wait =
+            what.how == manner::wait || (what.how == manner::gather && !on_loop());
         result<void> sent{};
-        if (what.how == manner::pass) {
-            sent = core().send(h, what.payload, when);
-        } else {
-            while (!core().send_if_room(h, what.payload, when, sent)) [[unlikely]] {
-                if (wait_for_room(what, why)) continue;
+        while (!send_question(what, p->handle(), may_wait, sent)) [[unlikely]]
+            if (!await_room(what, why)) {
                 sent = std::move(*why);
                 break;
             }
-        }
-        leadership.keep();
         if (!sent) outstanding_->fail(*p, sent.error());
         if (what.options && what.how == manner::gather) guard(*p, *what.options);
         return *p;
@@ -229,8 +222,20 @@ private:
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
 
+    /// False if there is no room for it. Of one that is waited for the leadership is kept.
+    bool send_question(const question& what, handle_id answer, bool may_wait, result<void>& sent) {
+        const bool waited_for = what.how == question::manner::wait;
+        // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
+        typename broker_engine<Io>::reservation leadership(broker_, waited_for);
+        const bool room = core().send(core().address(what.to, what.handle, answer), what.payload,
+                                      waited_for ? flush_mode::now : flush_mode::soon, may_wait,
+                                      sent);
+        if (room) leadership.keep();
+        return room;
+    }
+
     /// For as long as the call may last. False with `why` if it is not sent.
-    MITOGEN_COLD bool wait_for_room(const question& what, std::optional<error>& why) {
+    MITOGEN_COLD bool await_room(const question& what, std::optional<error>& why) {
         const bool limited = what.options && what.options->within != never;
         const instant deadline = limited ? after(now(), what.options->within) : never;
         if (core().wait_for_room(what.to, deadline)) return true;

@@ -222,11 +222,11 @@ public:
         return sent;
     }
 
-    /// The same, unless more of this context waits on the link already than limits::queue_bytes:
-    /// then false, and nothing was sent. On the loop, which cannot wait, there is always room.
-    bool send_if_room(const header& h, outgoing_bytes payload, flush_mode when,
-                      result<void>& sent) {
-        return send(h, payload, when, whose::own_if_room, sent);
+    /// The same, unless with `if_room` more of this context waits on the link already than
+    /// limits::queue_bytes: then false, and nothing was sent.
+    bool send(const header& h, outgoing_bytes payload, flush_mode when, bool if_room,
+              result<void>& sent) {
+        return send(h, payload, when, if_room ? whose::own_if_room : whose::own, sent);
     }
 
     /// Largest payload of a message with that header.
@@ -434,7 +434,7 @@ private:
             return true;
         }
         basic_transport<Io>& over = *via->transport;
-        if (account == whose::own_if_room && over.full() && !broker_.on_loop()) return false;
+        if (account == whose::own_if_room && over.full()) return false;
         if (hand_over(over, h, payload, when, account == whose::far_ends) || !via->up) return true;
         // A link that has just closed takes nothing; whoever waits is told when its end is looked
         // into. The parent's may have been already, and is still where everything unknown goes.

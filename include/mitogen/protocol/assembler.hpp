@@ -12,8 +12,8 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -35,28 +35,22 @@ class assembler {
         bool refused; // too large: swallow the rest
     };
 
-    std::uint64_t stored_ = 0;      // bytes of all of them
-    std::vector<partial> partials_; // a handful at a time: a linear search beats a table
+    std::uint64_t stored_ = 0;                            // bytes of all of them
+    std::unordered_map<std::uint64_t, partial> partials_; // by key()
+
+    static std::uint64_t key(const header& h) noexcept {
+        return std::uint64_t{h.src} << 32 | h.stream;
+    }
 
     partial* find(const header& h) noexcept {
-        for (partial& p : partials_)
-            if (p.head.src == h.src && p.head.stream == h.stream) return &p;
-        return nullptr;
+        const auto found = partials_.find(key(h));
+        return found == partials_.end() ? nullptr : &found->second;
     }
 
     /// True if `more` bytes for `p` would be too many: it is not alone, and together they would
     /// hold more than `most_bytes`.
     bool too_much(const partial& p, std::uint64_t more, std::uint64_t most_bytes) const noexcept {
         return stored_ > p.payload.size() && stored_ + more > most_bytes;
-    }
-
-    template <class Which>
-    void drop_where(Which&& which) noexcept {
-        std::erase_if(partials_, [&](const partial& p) {
-            if (!which(p.head)) return false;
-            stored_ -= p.payload.size();
-            return true;
-        });
     }
 
 public:
@@ -81,8 +75,9 @@ public:
         if (payload.size() != 8 || find(h)) return outcome::stray;
         if (partials_.size() == most_messages) return outcome::too_many;
         const auto total = load_le<std::uint64_t>(payload.data());
-        partials_.push_back({h, total, buffer{}, total > limit});
-        if (h.flags & message_flags::secret) partials_.back().payload.keep_secret();
+        partial& p = partials_.emplace(key(h), partial{h, total, buffer{}, total > limit})
+                         .first->second;
+        if (h.flags & message_flags::secret) p.payload.keep_secret();
         return total > limit ? outcome::too_large : outcome::stored;
     }
 
@@ -152,12 +147,20 @@ public:
 
     /// Forgets one message.
     void drop(const header& h) noexcept {
-        drop_where([&](const header& one) { return one.src == h.src && one.stream == h.stream; });
+        const auto found = partials_.find(key(h));
+        if (found == partials_.end()) return;
+        stored_ -= found->second.payload.size();
+        partials_.erase(found);
     }
 
     /// Forgets everything of a sender that is gone.
     void drop_sender(context_id src) noexcept {
-        drop_where([&](const header& one) { return one.src == src; });
+        std::erase_if(partials_, [&](const auto& entry) {
+            const partial& p = entry.second;
+            if (p.head.src != src) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
     }
 
     /// Messages that are not yet whole.
