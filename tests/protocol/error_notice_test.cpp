@@ -114,9 +114,10 @@ TEST_CASE("what is too much is cut by the sender, between characters, and says s
     }
     SECTION("functions that it has left, and depth") {
         error_detail d;
-        for (unsigned i = 0; i < 1000; ++i) d.hops.push_back({i, std::string(10'000, 'p'), "f"});
+        for (unsigned i = 0; i < 2 * mitogen::detail::error_tree_hops; ++i)
+            d.hops.push_back({i, std::string(5'000, 'p'), "f"});
         error deep(d);
-        for (int i = 0; i < 100; ++i) {
+        for (unsigned i = 0; i < 2 * mitogen::detail::error_tree_depth; ++i) {
             error_detail outer;
             outer.why = reason::codec;
             outer.causes = std::make_shared<std::vector<error>>(std::vector<error>{deep});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // prepared_simulation.cpp: what prepared.hpp promises, under the simulated policy.
+#define MITOGEN_TEST_SIMULATED
 #include "prepared.hpp"
 
 MITOGEN_TEST_PREPARE(template, mitogen::io::simulated)

@@ -302,11 +302,26 @@ public:
 
     /// In a task: `co_await n.async_join()`, as join(), without blocking the loop. A nursery that a
     /// task makes is joined so: its destructor cannot wait there, and cancels.
-    task<void> async_join() { (co_await async_try_join()).value(); }
+    template <class = void> // g++ compiles any other inline coroutine in each file that includes it
+    task<void> async_join() {
+        const result<void> ended = co_await async_try_join();
+        ended.value();
+    }
     /// The same, with the error as a value.
+    template <class = void>
     task<result<void>> async_try_join() {
-        if (!state_->over()) co_await state_->finish_later();
-        co_return state_->verdict();
+        const std::shared_ptr<detail::nursery_hub> hub = state_;
+        if (!hub->over()) {
+            if (std::optional<error> why = co_await std::move(*hub->finish_step(0)))
+                hub->cancel(std::move(*why), true);
+            const detail::shielded wait_for_all;
+            for (int number = 1;; ++number) {
+                std::optional<detail::task_condition::until> next = hub->finish_step(number);
+                if (!next) break;
+                static_cast<void>(co_await std::move(*next));
+            }
+        }
+        co_return hub->verdict();
     }
 
 #if defined(__cpp_lib_jthread)

@@ -14,6 +14,7 @@
 #include <mitogen/nursery/nursery_member.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/task/task.hpp>
+#include <mitogen/task/task_condition.hpp>
 
 #include <memory>
 #include <optional>
@@ -93,8 +94,10 @@ public:
     virtual bool wait_for_tasks(instant deadline) = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     virtual void finish() = 0;
-    /// The same, in a task.
-    virtual task<void> finish_later() = 0;
+    /// The same in a task, by steps from 0 on: what to wait for before the next one; nothing after
+    /// the last. If a scope ends the wait of the first one, cancel(); what follows is not to be
+    /// ended.
+    virtual std::optional<task_condition::until> finish_step(int number) = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
     /// The program has been told of this error of a task.

@@ -449,18 +449,16 @@ public:
         all_over();
     }
 
-    mitogen::task<void> finish_later() override { // as finish()
+    std::optional<task_condition::until> finish_step(int number) override { // as finish()
         using until = task_condition::until;
-        const auto keep = this->shared_from_this();
-        leave_body();
-        if (auto why = co_await until{wake_, mutex_, [this] { return may_stop(); }})
-            cancel(std::move(*why), true);
-        const shielded wait_for_all;
-        if (stopped())
-            (void)co_await until{wake_, mutex_, [this] { return has_stopped(); }, grace_};
-        close();
-        (void)co_await until{wake_, mutex_, [this] { return is_empty(); }};
-        all_over();
+        switch (number) {
+        case 0: leave_body(); return until{wake_, mutex_, [this] { return may_stop(); }};
+        case 1:
+            if (!stopped()) return until{wake_, mutex_, [] { return true; }};
+            return until{wake_, mutex_, [this] { return has_stopped(); }, grace_};
+        case 2: close(); return until{wake_, mutex_, [this] { return is_empty(); }};
+        default: all_over(); return std::nullopt;
+        }
     }
 
     result<void> verdict() override {

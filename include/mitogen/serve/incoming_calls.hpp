@@ -43,9 +43,10 @@ class call_scope final : public cancel_scope {
 
 public:
     explicit call_scope(const incoming_call& call) noexcept : call_(call) {}
-    error why_cancelled() const override;
-    std::string deadline_of() const override;
-    reason late_reason() const noexcept override;
+    // inline here already: else each file that includes this would hold the vtable
+    inline error why_cancelled() const override;
+    inline std::string deadline_of() const override;
+    inline reason late_reason() const noexcept override;
 };
 
 /// One call that was accepted. Its memory is reused for later ones.
@@ -78,12 +79,12 @@ struct incoming_call {
 #endif
 };
 
-MITOGEN_COLD inline error call_scope::why_cancelled() const {
+inline error call_scope::why_cancelled() const {
     if (radius() == cancel_radius::context)
         return cancelled_by(canceller(), radius(), "the context is shutting down");
     return cancelled_by_caller(call_.head.src, radius());
 }
-MITOGEN_COLD inline std::string call_scope::deadline_of() const {
+inline std::string call_scope::deadline_of() const {
     return "the call of " + call_.entry->name() + " by context " + std::to_string(call_.head.src);
 }
 

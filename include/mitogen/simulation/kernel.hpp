@@ -65,9 +65,9 @@ public:
     bool writable() const override {
         return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0);
     }
-    long read(void* to, std::size_t size) override;
-    long write(const void* from, std::size_t size) override;
-    void closed() override;
+    inline long read(void* to, std::size_t size) override;
+    inline long write(const void* from, std::size_t size) override;
+    inline void closed() override;
     const std::shared_ptr<pipe_state>& pipe() const noexcept { return pipe_; }
     bool writes() const noexcept { return writes_; }
 };

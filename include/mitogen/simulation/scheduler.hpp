@@ -47,13 +47,13 @@ class worker final : public detail::thread_worker {
 
         own_sleep(scheduler& all, simulation::thread* sleeper) noexcept
             : threads(all), self(sleeper) {}
-        void notify() noexcept override;
+        inline void notify() noexcept override;
     };
 
 public:
     explicit worker(scheduler& threads) noexcept : threads_(threads) {}
-    instant now() const noexcept override;
-    void sleep_until(instant deadline) override;
+    inline instant now() const noexcept override;
+    inline void sleep_until(instant deadline) override;
 
     struct drop {
         void operator()(worker* w) const noexcept { w->release(); }

@@ -38,7 +38,8 @@ class loop_watch final : public loop_activity {
     io::posix_mutex mutex_; // guards thread_
     io::posix_thread thread_{};
 
-    void rouse() noexcept override;
+    // inline here already: else each file would hold the vtable
+    MITOGEN_INLINE void rouse() noexcept override;
     void run();
     void tell(const look& what) const noexcept;
 
@@ -75,7 +76,7 @@ MITOGEN_INLINE void loop_watch::set_limit(duration_ns limit) noexcept {
 }
 
 /// Something begins on the loop, and the thread sleeps, or there is none.
-MITOGEN_COLD MITOGEN_INLINE void loop_watch::rouse() noexcept {
+MITOGEN_INLINE void loop_watch::rouse() noexcept {
     if (watched_.exchange(true)) return;
     const std::lock_guard lock(mutex_);
     if (thread_.joinable()) return parker_.unpark();
