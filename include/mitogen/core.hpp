@@ -178,5 +178,4 @@
 #include <mitogen/sync/event.hpp>
 #include <mitogen/sync/wait_group.hpp>
 #include <mitogen/task/task_calls.hpp>
-#include <mitogen/task/task_condition.hpp>
 #endif

@@ -146,6 +146,7 @@
 #include <mitogen/task/node_task_scope.hpp>
 #include <mitogen/task/select.hpp>
 #include <mitogen/task/task.hpp>
+#include <mitogen/task/task_condition.hpp>
 #include <mitogen/task/task_invocation.hpp>
 #include <mitogen/task/task_scope.hpp>
 

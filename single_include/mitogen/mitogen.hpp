@@ -14573,6 +14573,99 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/task/task_condition.hpp ----
+// task_condition.hpp: a condition variable that threads and tasks wait on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// As condition, also for tasks. Threads: as that.
+class task_condition {
+    condition threads_;
+    std::vector<task_wait*> tasks_; // under the mutex
+
+    class wait_of_task final : task_wait {
+        task_condition& on_;
+        mutex& mutex_;
+        unique_function<bool()> ready_;
+        duration_ns span_;
+        instant until_ = 0;
+        bool late_ = false;
+        timer timer_{};
+
+        bool happened() override {
+            const std::lock_guard lock(mutex_);
+            return late_ || ready_();
+        }
+        void arm() override {
+            if (span_ != never && until_ == 0) {
+                until_ = after(scope().port().now(), span_);
+                timer_.fire = [this] {
+                    late_ = true;
+                    wake_once();
+                };
+                scope().set_timer(timer_, until_);
+            }
+            const std::lock_guard lock(mutex_);
+            if (ready_()) return wake();
+            on_.tasks_.push_back(this);
+        }
+        void give_up(const error&, bool armed) override {
+            if (armed) wake_once();
+        }
+        void wake_once() { // unless somebody has
+            const std::lock_guard lock(mutex_);
+            if (std::erase(on_.tasks_, static_cast<task_wait*>(this)) > 0) wake();
+        }
+
+    public:
+        wait_of_task(task_condition& on, mutex& guard, unique_function<bool()> ready,
+                     duration_ns span)
+            : on_(on), mutex_(guard), ready_(std::move(ready)), span_(span) {}
+
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> waiting) {
+            begin(*waiting.promise().scope, waiting);
+        }
+        std::optional<error> await_resume() {
+            if (timer_.is_set()) scope().cancel_timer(timer_);
+            if (happened()) return std::nullopt;
+            return *scope().cancelled();
+        }
+    };
+
+public:
+    /// As condition's.
+    template <class Ready>
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return threads_.wait(lock, host, deadline, ready, what);
+    }
+
+    /// In a task: waits until `ready()` holds, which is asked with the mutex locked, or for `span`
+    /// at most. Gives why a scope of the task has ended that, if it has.
+    struct until {
+        task_condition& on;
+        mutex& guard;
+        unique_function<bool()> ready;
+        duration_ns span = never;
+
+        wait_of_task operator co_await() && {
+            return wait_of_task(on, guard, std::move(ready), span);
+        }
+    };
+
+    /// Whoever waits looks again. With the mutex locked.
+    void notify_all() {
+        threads_.notify_all();
+        for (task_wait* w : std::exchange(tasks_, {})) w->wake();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/nursery/nursery_hub.hpp ----
 // nursery_hub.hpp: a nursery as its typed tasks see it.
 
@@ -14651,8 +14744,10 @@ public:
     virtual bool wait_for_tasks(instant deadline) = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     virtual void finish() = 0;
-    /// The same, in a task.
-    virtual task<void> finish_later() = 0;
+    /// The same in a task, by steps from 0 on: what to wait for before the next one; nothing after
+    /// the last. If a scope ends the wait of the first one, cancel(); what follows is not to be
+    /// ended.
+    virtual std::optional<task_condition::until> finish_step(int number) = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
     /// The program has been told of this error of a task.
@@ -15650,11 +15745,26 @@ public:
 
     /// In a task: `co_await n.async_join()`, as join(), without blocking the loop. A nursery that a
     /// task makes is joined so: its destructor cannot wait there, and cancels.
-    task<void> async_join() { (co_await async_try_join()).value(); }
+    template <class = void> // g++ compiles any other inline coroutine in each file that includes it
+    task<void> async_join() {
+        const result<void> ended = co_await async_try_join();
+        ended.value();
+    }
     /// The same, with the error as a value.
+    template <class = void>
     task<result<void>> async_try_join() {
-        if (!state_->over()) co_await state_->finish_later();
-        co_return state_->verdict();
+        const std::shared_ptr<detail::nursery_hub> hub = state_;
+        if (!hub->over()) {
+            if (std::optional<error> why = co_await std::move(*hub->finish_step(0)))
+                hub->cancel(std::move(*why), true);
+            const detail::shielded wait_for_all;
+            for (int number = 1;; ++number) {
+                std::optional<detail::task_condition::until> next = hub->finish_step(number);
+                if (!next) break;
+                static_cast<void>(co_await std::move(*next));
+            }
+        }
+        co_return hub->verdict();
     }
 
 #if defined(__cpp_lib_jthread)
@@ -20956,7 +21066,8 @@ class loop_watch final : public loop_activity {
     io::posix_mutex mutex_; // guards thread_
     io::posix_thread thread_{};
 
-    void rouse() noexcept override;
+    // inline here already: else each file would hold the vtable
+    MITOGEN_INLINE void rouse() noexcept override;
     void run();
     void tell(const look& what) const noexcept;
 
@@ -20993,7 +21104,7 @@ MITOGEN_INLINE void loop_watch::set_limit(duration_ns limit) noexcept {
 }
 
 /// Something begins on the loop, and the thread sleeps, or there is none.
-MITOGEN_COLD MITOGEN_INLINE void loop_watch::rouse() noexcept {
+MITOGEN_INLINE void loop_watch::rouse() noexcept {
     if (watched_.exchange(true)) return;
     const std::lock_guard lock(mutex_);
     if (thread_.joinable()) return parker_.unpark();
@@ -25456,7 +25567,8 @@ public:
         std::optional<error> why;
         open_call* p = outstanding_->open(what.to, why, what.subject);
         if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
-        const bool may_wait = what.how == manner::wait || (what.how == manner::gather && !on_loop());
+        const bool may_wait =
+            what.how == manner::wait || (what.how == manner::gather && !on_loop());
         result<void> sent{};
         while (!send_question(what, p->handle(), may_wait, sent)) [[unlikely]]
             if (!await_room(what, why)) {
@@ -31130,9 +31242,10 @@ class call_scope final : public cancel_scope {
 
 public:
     explicit call_scope(const incoming_call& call) noexcept : call_(call) {}
-    error why_cancelled() const override;
-    std::string deadline_of() const override;
-    reason late_reason() const noexcept override;
+    // inline here already: else each file that includes this would hold the vtable
+    inline error why_cancelled() const override;
+    inline std::string deadline_of() const override;
+    inline reason late_reason() const noexcept override;
 };
 
 /// One call that was accepted. Its memory is reused for later ones.
@@ -31165,12 +31278,12 @@ struct incoming_call {
 #endif
 };
 
-MITOGEN_COLD inline error call_scope::why_cancelled() const {
+inline error call_scope::why_cancelled() const {
     if (radius() == cancel_radius::context)
         return cancelled_by(canceller(), radius(), "the context is shutting down");
     return cancelled_by_caller(call_.head.src, radius());
 }
-MITOGEN_COLD inline std::string call_scope::deadline_of() const {
+inline std::string call_scope::deadline_of() const {
     return "the call of " + call_.entry->name() + " by context " + std::to_string(call_.head.src);
 }
 
@@ -36850,99 +36963,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/task/task_condition.hpp ----
-// task_condition.hpp: a condition variable that threads and tasks wait on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// As condition, also for tasks. Threads: as that.
-class task_condition {
-    condition threads_;
-    std::vector<task_wait*> tasks_; // under the mutex
-
-    class wait_of_task final : task_wait {
-        task_condition& on_;
-        mutex& mutex_;
-        unique_function<bool()> ready_;
-        duration_ns span_;
-        instant until_ = 0;
-        bool late_ = false;
-        timer timer_{};
-
-        bool happened() override {
-            const std::lock_guard lock(mutex_);
-            return late_ || ready_();
-        }
-        void arm() override {
-            if (span_ != never && until_ == 0) {
-                until_ = after(scope().port().now(), span_);
-                timer_.fire = [this] {
-                    late_ = true;
-                    wake_once();
-                };
-                scope().set_timer(timer_, until_);
-            }
-            const std::lock_guard lock(mutex_);
-            if (ready_()) return wake();
-            on_.tasks_.push_back(this);
-        }
-        void give_up(const error&, bool armed) override {
-            if (armed) wake_once();
-        }
-        void wake_once() { // unless somebody has
-            const std::lock_guard lock(mutex_);
-            if (std::erase(on_.tasks_, static_cast<task_wait*>(this)) > 0) wake();
-        }
-
-    public:
-        wait_of_task(task_condition& on, mutex& guard, unique_function<bool()> ready,
-                     duration_ns span)
-            : on_(on), mutex_(guard), ready_(std::move(ready)), span_(span) {}
-
-        bool await_ready() const noexcept { return false; }
-        template <class Promise>
-        void await_suspend(std::coroutine_handle<Promise> waiting) {
-            begin(*waiting.promise().scope, waiting);
-        }
-        std::optional<error> await_resume() {
-            if (timer_.is_set()) scope().cancel_timer(timer_);
-            if (happened()) return std::nullopt;
-            return *scope().cancelled();
-        }
-    };
-
-public:
-    /// As condition's.
-    template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
-              const wait_subject& what = {}) {
-        return threads_.wait(lock, host, deadline, ready, what);
-    }
-
-    /// In a task: waits until `ready()` holds, which is asked with the mutex locked, or for `span`
-    /// at most. Gives why a scope of the task has ended that, if it has.
-    struct until {
-        task_condition& on;
-        mutex& guard;
-        unique_function<bool()> ready;
-        duration_ns span = never;
-
-        wait_of_task operator co_await() && {
-            return wait_of_task(on, guard, std::move(ready), span);
-        }
-    };
-
-    /// Whoever waits looks again. With the mutex locked.
-    void notify_all() {
-        threads_.notify_all();
-        for (task_wait* w : std::exchange(tasks_, {})) w->wake();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/nursery/nursery_state.hpp ----
 // nursery_state.hpp: what a nursery owns, what went wrong in it, and how all of it is brought to an
 // end.
@@ -37361,18 +37381,16 @@ public:
         all_over();
     }
 
-    mitogen::task<void> finish_later() override { // as finish()
+    std::optional<task_condition::until> finish_step(int number) override { // as finish()
         using until = task_condition::until;
-        const auto keep = this->shared_from_this();
-        leave_body();
-        if (auto why = co_await until{wake_, mutex_, [this] { return may_stop(); }})
-            cancel(std::move(*why), true);
-        const shielded wait_for_all;
-        if (stopped())
-            (void)co_await until{wake_, mutex_, [this] { return has_stopped(); }, grace_};
-        close();
-        (void)co_await until{wake_, mutex_, [this] { return is_empty(); }};
-        all_over();
+        switch (number) {
+        case 0: leave_body(); return until{wake_, mutex_, [this] { return may_stop(); }};
+        case 1:
+            if (!stopped()) return until{wake_, mutex_, [] { return true; }};
+            return until{wake_, mutex_, [this] { return has_stopped(); }, grace_};
+        case 2: close(); return until{wake_, mutex_, [this] { return is_empty(); }};
+        default: all_over(); return std::nullopt;
+        }
     }
 
     result<void> verdict() override {

@@ -642,13 +642,13 @@ class worker final : public detail::thread_worker {
 
         own_sleep(scheduler& all, simulation::thread* sleeper) noexcept
             : threads(all), self(sleeper) {}
-        void notify() noexcept override;
+        inline void notify() noexcept override;
     };
 
 public:
     explicit worker(scheduler& threads) noexcept : threads_(threads) {}
-    instant now() const noexcept override;
-    void sleep_until(instant deadline) override;
+    inline instant now() const noexcept override;
+    inline void sleep_until(instant deadline) override;
 
     struct drop {
         void operator()(worker* w) const noexcept { w->release(); }
@@ -1171,9 +1171,9 @@ public:
     bool writable() const override {
         return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0);
     }
-    long read(void* to, std::size_t size) override;
-    long write(const void* from, std::size_t size) override;
-    void closed() override;
+    inline long read(void* to, std::size_t size) override;
+    inline long write(const void* from, std::size_t size) override;
+    inline void closed() override;
     const std::shared_ptr<pipe_state>& pipe() const noexcept { return pipe_; }
     bool writes() const noexcept { return writes_; }
 };

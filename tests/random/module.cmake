@@ -10,7 +10,7 @@ endif()
 add_executable(random_programs random/random_programs.cpp support/leak_check.cpp)
 target_link_libraries(random_programs PRIVATE mitogen_testing)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(random_programs PRIVATE -O2) # it runs long
+    target_compile_options(random_programs PRIVATE -O1) # it runs long
 else()
     mitogen_use_prepared(random_programs)
 endif()
