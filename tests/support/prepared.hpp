@@ -5,14 +5,14 @@
 // those of the simulation under theirs, instantiated once, in prepared.cpp and
 // prepared_simulation.cpp.
 //
-// With g++ the simulation is in a precompiled header of its own (MITOGEN_TEST_SIMULATED): it
+// With g++ the simulation is in a precompiled header of its own (MITOGEN_PREPARE_SIMULATION): it
 // instantiates again in each file whatever the inline functions of a precompiled header use.
 
 #include <mitogen/mitogen.hpp>
-#if defined(__clang__) && !defined(MITOGEN_TEST_SIMULATED)
-#define MITOGEN_TEST_SIMULATED
+#if defined(__clang__) && !defined(MITOGEN_PREPARE_SIMULATION)
+#define MITOGEN_PREPARE_SIMULATION
 #endif
-#ifdef MITOGEN_TEST_SIMULATED
+#ifdef MITOGEN_PREPARE_SIMULATION
 #include <mitogen/simulation.hpp>
 #endif
 
@@ -37,7 +37,7 @@
     instantiate void mitogen::init<mitogen::io::native>(int, char**);
 
 MITOGEN_TEST_PREPARE_NATIVE(extern template)
-#ifdef MITOGEN_TEST_SIMULATED
+#ifdef MITOGEN_PREPARE_SIMULATION
 MITOGEN_TEST_PREPARE(extern template, mitogen::io::simulated)
 #endif
 
