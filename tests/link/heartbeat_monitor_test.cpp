@@ -54,6 +54,36 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("who speaks and does not read is lost when nothing could be written for the limit") {
+    const heartbeat beat{.interval = 15 * second, .limit = 60 * second};
+    for (const std::uint32_t patience : {1u, 3u}) {
+        heartbeat_monitor s(beat);
+        instant now = s.begin(0);
+        std::uint64_t heard = 0;
+        std::uint64_t written = 0;
+        const auto look = [&](bool writes) {
+            written += writes ? 1 : 0;
+            const auto f = s.look(now, ++heard, written, true, patience);
+            now = s.next_look(now);
+            return f.stuck;
+        };
+        for (int i = 0; i < 20; ++i) CHECK_FALSE(look(i % 3 == 0)); // slow, and alive
+        const instant last = now - 15 * second;
+        CHECK_FALSE(look(false));
+        s.excuse_reading(); // a debugger holds it
+        int steps = 1;
+        while (!look(false)) ++steps;
+        const mitogen::duration_ns took = now - 15 * second - last;
+        CHECK(took <= patience * beat.limit + 15 * second);
+        CHECK(took >= patience * beat.limit - 30 * second);
+        CHECK(steps < 20);
+    }
+    heartbeat_monitor idle(beat);
+    idle.begin(0);
+    for (int i = 1; i < 20; ++i) // nothing waits to be written
+        CHECK_FALSE(idle.look(i * 15 * second, static_cast<std::uint64_t>(i), 0, false).stuck);
+}
+
 TEST_CASE("who stood still itself gives the other side fresh time") {
     heartbeat_monitor s({.interval = 15 * second, .limit = 60 * second});
     s.begin(0);

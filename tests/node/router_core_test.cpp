@@ -547,6 +547,77 @@ TEST_CASE("what passes through is bounded: who sends to a context that does not 
     CHECK(most < 3 * bounds.queue_bytes); // what one read brings is on top; ten millions were sent
 }
 
+TEST_CASE("who asks and does not read the answers is read no longer, until it does") {
+    const quiet no_noise;
+    mitogen::limits bounds;
+    bounds.queue_bytes = 300'000;
+    node root(bounds);
+    root.add_echo(1000, senders::anyone);
+    raw_end from = root.add_raw_child(7);
+    const auto link = root.router.towards(7);
+    const std::string payload(10'000, 'x');
+    constexpr int count = 1'000;
+    bool wrote = true; // the other thread's, until it has ended
+    std::thread writes([&] {
+        for (int i = 1; i <= count; ++i)
+            wrote = from.try_write(
+                        {.dst = 0, .src = 7, .auth = 7, .handle = 1000, .reply_to = 5'000'000'000},
+                        payload) &&
+                    wrote;
+    });
+    while (link->transport->queued() <= bounds.queue_bytes) std::this_thread::yield();
+    std::uint64_t most = 0;
+    for (int i = 1; i <= count; ++i) {
+        root.loop.run([] {});
+        most = std::max(most, link->transport->queued());
+        REQUIRE(from.next().second.size() == payload.size());
+    }
+    writes.join();
+    CHECK(wrote);
+    CHECK(most < 3 * bounds.queue_bytes); // what one read brings is on top; ten millions were asked
+}
+
+TEST_CASE("who only answers somebody that does not read is read as before, and who asked is lost "
+          "if it never reads") {
+    const quiet no_noise;
+    mitogen::limits bounds;
+    bounds.queue_bytes = 100'000;
+    node root(bounds);
+    raw_end asks = root.add_raw_child(7);
+    raw_end answers = root.add_raw_child(8);
+    const auto link = root.router.towards(7);
+    constexpr handle_id awaited = 5'000'000'000;
+    constexpr int count = 1'000;
+    constexpr int large_ones = 10;
+    for (int i = 0; i < count + large_ones; ++i) {
+        asks.write({.dst = 8, .src = 7, .auth = 7, .handle = 1000, .reply_to = awaited});
+        REQUIRE(answers.next().first.reply_to == awaited);
+    }
+    const auto alive = [&] {
+        answers.write(
+            {.dst = 0, .src = 8, .auth = 8, .handle = mitogen::handles::ping, .reply_to = 4711});
+        header h;
+        do h = answers.next().first; // behind news of others
+        while (h.handle != 4711);
+    };
+    const std::string small(500, 'x'); // in all five times what waits for one link
+    for (int i = 0; i < count; ++i)
+        answers.write({.dst = 7, .src = 8, .auth = 8, .handle = awaited}, small);
+    alive();
+    CHECK(link->transport->queued() > bounds.queue_bytes);
+    bool wrote = true;
+    std::thread writes([&] {
+        const std::string large(100'000, 'x');
+        for (int i = 0; i < large_ones; ++i)
+            wrote = answers.try_write({.dst = 7, .src = 8, .auth = 8, .handle = awaited}, large) &&
+                    wrote;
+    });
+    writes.join(); // in the end: 7 is lost
+    CHECK(wrote);
+    alive();
+    CHECK(root.router.towards(7) == nullptr);
+}
+
 TEST_CASE("a small message passes all that other threads send the same way, but what is in the "
           "pipe and one part") {
     const quiet no_noise;
