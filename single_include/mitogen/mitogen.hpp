@@ -1027,7 +1027,8 @@ namespace mitogen::inline MITOGEN_ABI {
 /// never a crash and never unbounded memory.
 struct limits {
     std::uint64_t message_bytes = 128u << 20; ///< largest payload of one message, in bytes
-    std::uint64_t queue_bytes = 256u << 20;   ///< unsent bytes that one link may hold
+    /// unsent bytes that one link may hold on each account: of this context, and of every link
+    std::uint64_t queue_bytes = 256u << 20;
     std::uint32_t nesting = 64;               ///< depth of values inside values while decoding
     std::uint32_t elements = 1u << 28;        ///< elements of one container while decoding
     /// calls that one context may have waiting for an answer
