@@ -8303,22 +8303,16 @@ struct argument_count {
     static constexpr bool checked = Given == Expected;
 };
 
-/// True if an object of the parameter's own type, such as one that can only be moved, is looked at
-/// where it is: the function takes it by reference to const.
-template <auto Function, std::size_t Position, class Given, class Parameter>
-consteval bool binds_to_const() {
-    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
-        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
-    else
-        return false;
-}
-
+/// True if the argument converts, or is an object of the parameter's own type, such as one that can
+/// only be moved, which the function takes by reference to const.
 template <auto Function, std::size_t Position, class Given, class Parameter>
 consteval bool takes_argument() {
     if constexpr (std::is_convertible_v<Given, Parameter>)
         return true;
+    else if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
+        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
     else
-        return binds_to_const<Function, Position, Given, Parameter>();
+        return false;
 }
 
 template <auto Function, std::size_t Position, class Given, class Parameter>
@@ -16140,6 +16134,22 @@ inline long nameless_file() {
     return moved < 0 ? moved : made.release();
 }
 
+/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
+/// larger than 16 MiB. Whoever made it cannot make this wait.
+MITOGEN_COLD inline std::string small_file(const char* path) {
+    constexpr std::size_t most = std::size_t{16} << 20;
+    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    struct ::stat s {};
+    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
+    std::string text;
+    char block[4096];
+    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
+        text.append(block, static_cast<std::size_t>(n));
+        if (text.size() > most) return {};
+    }
+    return text;
+}
+
 /// Size in bytes of an open file, or -errno.
 inline std::int64_t file_size(int fd) {
     struct ::stat s {};
@@ -23737,7 +23747,6 @@ private:
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
-    std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
@@ -23787,15 +23796,7 @@ public:
 
     /// Hash of this program's build; 0 until it is known.
     build_hash own_build() const noexcept { return own_build_; }
-    /// `functions`: what contexts of the same build call by number; outlives this.
-    void set_own_build(build_hash build, std::span<const void* const> functions) noexcept {
-        own_build_ = build;
-        numbered_ = functions;
-    }
-
-    bool calls_by_number(context_id to, const void* function, std::uint32_t number) final {
-        return number < numbered_.size() && numbered_[number] == function && same_build(to);
-    }
+    void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     /// True if `id` is known to run the same build as this context, or nobody is there.
     bool same_build(context_id id) {
@@ -25563,7 +25564,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+/// The key by which `subject`, a function_entry, is called in `to`, which does not know its number.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
     const auto& function = *static_cast<const function_entry*>(subject);
     // what a library has registered in a list of its own may be known elsewhere; that says so
@@ -26502,18 +26503,18 @@ namespace detail {
 class program_id {
     std::string text_;
     build_hash hash_;
-    std::vector<const void*> functions_;
+    std::uint32_t count_ = 0;
 
     MITOGEN_COLD program_id() {
         std::string names;
         for (const function_entry* entry : registry::entries()) {
             names += entry->identity();
             names += '\n';
-            functions_.push_back(entry);
+            ++count_;
         }
         // A linker can be told to give two builds one id, and a shared library may be another one
         // on another machine: hence the functions too, in their order.
-        text_ = os::build_id() + "/" + std::to_string(functions_.size()) + "/" +
+        text_ = os::build_id() + "/" + std::to_string(count_) + "/" +
                 std::to_string(hash_build(names));
         hash_ = hash_build(text_);
     }
@@ -26529,8 +26530,8 @@ public:
     const std::string& text() const noexcept { return text_; }
     /// What others are compared with.
     build_hash hash() const noexcept { return hash_; }
-    /// Its function entries, by number.
-    const std::vector<const void*>& functions() const noexcept { return functions_; }
+    /// How many functions have a number that others know: those below it.
+    std::uint32_t count() const noexcept { return count_; }
 };
 
 } // namespace detail
@@ -30559,6 +30560,7 @@ class router_engine final : public basic_router_core<Io> {
     mitogen::router face_{*this};
     std::vector<payload> payloads_;
     prompt_callback on_prompt_;
+    const std::uint32_t numbered_ = program_id::own().count(); // functions that have a number
     typename Io::mutex staging_mutex_{this->loop().io()};
     std::unique_ptr<detail::staging<Io>> staging_; // if the program names a method that needs it
     children<Io> children_;
@@ -30584,7 +30586,7 @@ public:
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
-        this->set_own_build(program_id::own().hash(), program_id::own().functions());
+        this->set_own_build(program_id::own().hash());
         receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
@@ -30597,6 +30599,10 @@ public:
     mitogen::router& as_router() noexcept override { return face_; }
     const void* policy_tag() const noexcept override { return &detail::policy_tag<Io>; }
 
+    bool calls_by_number(context_id to, const void* function, std::uint32_t number) override {
+        return number < numbered_ && registry::by_index(number) == function &&
+               this->same_build(to);
+    }
     result<std::uint64_t> key_of(const void* subject, context_id to) override {
         return key_across_builds(subject, to);
     }
@@ -32639,22 +32645,6 @@ inline std::optional<user_entry> find_user(std::string_view passwd, std::string_
     return std::nullopt;
 }
 
-/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
-/// larger than 16 MiB. Whoever made it cannot make this wait.
-MITOGEN_COLD inline std::string small_file(const char* path) {
-    constexpr std::size_t most = std::size_t{16} << 20;
-    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
-    struct ::stat s {};
-    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
-    std::string text;
-    char block[4096];
-    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
-        text.append(block, static_cast<std::size_t>(n));
-        if (text.size() > most) return {};
-    }
-    return text;
-}
-
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -33475,36 +33465,19 @@ namespace os {
 
 namespace detail {
 
-/// The contents of a file; empty if it cannot be read, or has more than 16 MiB.
-MITOGEN_COLD inline std::string contents_of(const std::string& path) {
-    const unique_fd file(static_cast<int>(os::open(path.c_str(), O_RDONLY)));
-    if (!file) return {};
-    constexpr std::size_t most = 16u << 20;
-    constexpr std::size_t chunk = 1u << 18;
-    std::string all;
-    for (;;) {
-        const std::size_t had = all.size();
-        all.resize(had + chunk);
-        const long n = os::pread(file.get(), all.data() + had, chunk, static_cast<::off_t>(had));
-        all.resize(had + static_cast<std::size_t>(n > 0 ? n : 0));
-        if (n <= 0) return all;
-        if (all.size() > most) return {};
-    }
-}
-
 /// The contents of the program `name`: a path, or searched for in PATH as execvp(3) does. A script
 /// is taken for a wrapper of the next program of that name in PATH.
 MITOGEN_COLD inline std::string program_contents(const std::string& name) {
     const std::size_t slash = name.rfind('/');
     if (slash != std::string::npos) {
-        std::string own = contents_of(name);
+        std::string own = small_file(name.c_str());
         return own.starts_with("#!") ? program_contents(name.substr(slash + 1)) : own;
     }
     const char* const path = std::getenv("PATH");
     for (std::string_view left = path ? path : "/usr/bin:/bin"; !left.empty();) {
         const std::size_t end = std::min(left.find(':'), left.size());
         const std::string folder(left.substr(0, end));
-        std::string found = contents_of((folder.empty() ? "." : folder) + "/" + name);
+        std::string found = small_file(((folder.empty() ? "." : folder) + "/" + name).c_str());
         if (!found.empty() && !found.starts_with("#!")) return found;
         left.remove_prefix(std::min(end + 1, left.size()));
     }
@@ -33673,11 +33646,12 @@ private:
         return host == "localhost" || host == "::1" || host.starts_with("127.");
     }
 
-    /// What ssh says before it has run our command. The messages are part of OpenSSH's source
-    /// (sshconnect*.c, readconf.c, misc.c) and not translated.
     static constexpr std::string_view takes_no_more =
         "the server has closed the connection before it said who it is: it takes no more logins at "
         "once (MaxStartups in its configuration; connect to fewer at a time), or none from here";
+
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source
+    /// (sshconnect*.c, readconf.c, misc.c) and not translated.
     static constexpr detail::error_pattern error_patterns_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with "
@@ -33698,10 +33672,8 @@ private:
         {"No route to host", reason::connect, "the network does not reach it"},
         {"Network is unreachable", reason::connect, "the network does not reach it"},
         // last: so does a jump host that does not reach the target, which says why
-        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
-        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
-        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
-        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
+        {"_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
     };
 
     /// Why the questions that it has asked, or has not asked, let nobody in. An empty error if it

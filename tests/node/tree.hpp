@@ -105,6 +105,7 @@ public:
     using basic_router_core::basic_router_core;
 
     void close() override { close_messages(); }
+    bool calls_by_number(context_id, const void*, std::uint32_t) override { return false; }
     result<std::uint64_t> key_of(const void*, context_id) override { return not_here(); }
     mitogen::outstanding_call& make_child(const mitogen::any_method&,
                                           mitogen::detail::making_options) override {

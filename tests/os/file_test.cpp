@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/scratch.hpp"
+
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/fd.hpp>
 #include <mitogen/os/file.hpp>
@@ -7,7 +9,10 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -18,6 +23,19 @@ os::unique_fd nameless() {
     const long rc = os::nameless_file();
     REQUIRE(rc > 2);
     return os::unique_fd(static_cast<int>(rc));
+}
+
+TEST_CASE("a small file is read whole; what is none is empty") {
+    const support::scratch dir;
+    std::ofstream(dir / "file") << std::string(10'000, 'x');
+    CHECK(os::small_file((dir / "file").c_str()) == std::string(10'000, 'x'));
+    CHECK(os::small_file((dir / "none").c_str()).empty());
+    CHECK(os::small_file(dir.path().c_str()).empty());
+    REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
+    CHECK(os::small_file((dir / "pipe").c_str()).empty()); // without waiting for a writer
+    CHECK(os::small_file("/dev/zero").empty());
+    std::filesystem::resize_file(dir / "file", std::uintmax_t{17} << 20);
+    CHECK(os::small_file((dir / "file").c_str()).empty());
 }
 
 } // namespace

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "support/scratch.hpp"
-
 #include <catch2/catch.hpp>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <mitogen/os/user/user_file.hpp>
 #include <string>
-#include <sys/stat.h>
 #include <vector>
 
 namespace os = mitogen::os;
@@ -52,17 +47,4 @@ TEST_CASE("a user that is not there, or whose entry makes no sense, is not found
     }
     CHECK_FALSE(os::find_user({}, group, "mia"));
     CHECK_FALSE(os::find_user("mia:x:1:1::/:/bin/sh:", group, "ole"));
-}
-
-TEST_CASE("a small file is read whole; what is none is empty") {
-    const support::scratch dir;
-    std::ofstream(dir / "file") << std::string(10'000, 'x');
-    CHECK(os::small_file((dir / "file").c_str()) == std::string(10'000, 'x'));
-    CHECK(os::small_file((dir / "none").c_str()).empty());
-    CHECK(os::small_file(dir.path().c_str()).empty());
-    REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
-    CHECK(os::small_file((dir / "pipe").c_str()).empty()); // without waiting for a writer
-    CHECK(os::small_file("/dev/zero").empty());
-    std::filesystem::resize_file(dir / "file", std::uintmax_t{17} << 20);
-    CHECK(os::small_file((dir / "file").c_str()).empty());
 }

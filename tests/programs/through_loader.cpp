@@ -5,7 +5,6 @@
 #include <mitogen/mitogen.hpp>
 
 #include <cstdio>
-#include <cstring>
 #include <link.h>
 #include <string>
 #include <sys/auxv.h>

@@ -42,22 +42,16 @@ struct argument_count {
     static constexpr bool checked = Given == Expected;
 };
 
-/// True if an object of the parameter's own type, such as one that can only be moved, is looked at
-/// where it is: the function takes it by reference to const.
-template <auto Function, std::size_t Position, class Given, class Parameter>
-consteval bool binds_to_const() {
-    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
-        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
-    else
-        return false;
-}
-
+/// True if the argument converts, or is an object of the parameter's own type, such as one that can
+/// only be moved, which the function takes by reference to const.
 template <auto Function, std::size_t Position, class Given, class Parameter>
 consteval bool takes_argument() {
     if constexpr (std::is_convertible_v<Given, Parameter>)
         return true;
+    else if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
+        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
     else
-        return binds_to_const<Function, Position, Given, Parameter>();
+        return false;
 }
 
 template <auto Function, std::size_t Position, class Given, class Parameter>

@@ -17,7 +17,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+/// The key by which `subject`, a function_entry, is called in `to`, which does not know its number.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
     const auto& function = *static_cast<const function_entry*>(subject);
     // what a library has registered in a list of its own may be known elsewhere; that says so

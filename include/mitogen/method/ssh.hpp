@@ -154,11 +154,12 @@ private:
         return host == "localhost" || host == "::1" || host.starts_with("127.");
     }
 
-    /// What ssh says before it has run our command. The messages are part of OpenSSH's source
-    /// (sshconnect*.c, readconf.c, misc.c) and not translated.
     static constexpr std::string_view takes_no_more =
         "the server has closed the connection before it said who it is: it takes no more logins at "
         "once (MaxStartups in its configuration; connect to fewer at a time), or none from here";
+
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source
+    /// (sshconnect*.c, readconf.c, misc.c) and not translated.
     static constexpr detail::error_pattern error_patterns_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with "
@@ -179,10 +180,8 @@ private:
         {"No route to host", reason::connect, "the network does not reach it"},
         {"Network is unreachable", reason::connect, "the network does not reach it"},
         // last: so does a jump host that does not reach the target, which says why
-        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
-        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
-        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
-        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
+        {"_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
     };
 
     /// Why the questions that it has asked, or has not asked, let nobody in. An empty error if it

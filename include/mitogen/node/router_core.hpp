@@ -61,7 +61,6 @@ private:
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
-    std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
@@ -111,15 +110,7 @@ public:
 
     /// Hash of this program's build; 0 until it is known.
     build_hash own_build() const noexcept { return own_build_; }
-    /// `functions`: what contexts of the same build call by number; outlives this.
-    void set_own_build(build_hash build, std::span<const void* const> functions) noexcept {
-        own_build_ = build;
-        numbered_ = functions;
-    }
-
-    bool calls_by_number(context_id to, const void* function, std::uint32_t number) final {
-        return number < numbered_.size() && numbered_[number] == function && same_build(to);
-    }
+    void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     /// True if `id` is known to run the same build as this context, or nobody is there.
     bool same_build(context_id id) {

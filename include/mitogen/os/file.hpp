@@ -7,6 +7,7 @@
 #include <mitogen/os/fd.hpp>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -53,6 +54,22 @@ inline long nameless_file() {
 #endif
     const long moved = move_above_stdio(made);
     return moved < 0 ? moved : made.release();
+}
+
+/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
+/// larger than 16 MiB. Whoever made it cannot make this wait.
+MITOGEN_COLD inline std::string small_file(const char* path) {
+    constexpr std::size_t most = std::size_t{16} << 20;
+    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    struct ::stat s {};
+    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
+    std::string text;
+    char block[4096];
+    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
+        text.append(block, static_cast<std::size_t>(n));
+        if (text.size() > most) return {};
+    }
+    return text;
 }
 
 /// Size in bytes of an open file, or -errno.

@@ -11,6 +11,7 @@
 #include <mitogen/boot/staging.hpp>
 #include <mitogen/call/any_method.hpp>
 #include <mitogen/call/explain.hpp>
+#include <mitogen/call/registry.hpp>
 #include <mitogen/child/child.hpp>
 #include <mitogen/child/child_pipes.hpp>
 #include <mitogen/child/children.hpp>
@@ -64,6 +65,7 @@ class router_engine final : public basic_router_core<Io> {
     mitogen::router face_{*this};
     std::vector<payload> payloads_;
     prompt_callback on_prompt_;
+    const std::uint32_t numbered_ = program_id::own().count(); // functions that have a number
     typename Io::mutex staging_mutex_{this->loop().io()};
     std::unique_ptr<detail::staging<Io>> staging_; // if the program names a method that needs it
     children<Io> children_;
@@ -89,7 +91,7 @@ public:
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
-        this->set_own_build(program_id::own().hash(), program_id::own().functions());
+        this->set_own_build(program_id::own().hash());
         receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
@@ -102,6 +104,10 @@ public:
     mitogen::router& as_router() noexcept override { return face_; }
     const void* policy_tag() const noexcept override { return &detail::policy_tag<Io>; }
 
+    bool calls_by_number(context_id to, const void* function, std::uint32_t number) override {
+        return number < numbered_ && registry::by_index(number) == function &&
+               this->same_build(to);
+    }
     result<std::uint64_t> key_of(const void* subject, context_id to) override {
         return key_across_builds(subject, to);
     }

@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -24,18 +23,18 @@ namespace detail {
 class program_id {
     std::string text_;
     build_hash hash_;
-    std::vector<const void*> functions_;
+    std::uint32_t count_ = 0;
 
     MITOGEN_COLD program_id() {
         std::string names;
         for (const function_entry* entry : registry::entries()) {
             names += entry->identity();
             names += '\n';
-            functions_.push_back(entry);
+            ++count_;
         }
         // A linker can be told to give two builds one id, and a shared library may be another one
         // on another machine: hence the functions too, in their order.
-        text_ = os::build_id() + "/" + std::to_string(functions_.size()) + "/" +
+        text_ = os::build_id() + "/" + std::to_string(count_) + "/" +
                 std::to_string(hash_build(names));
         hash_ = hash_build(text_);
     }
@@ -51,8 +50,8 @@ public:
     const std::string& text() const noexcept { return text_; }
     /// What others are compared with.
     build_hash hash() const noexcept { return hash_; }
-    /// Its function entries, by number.
-    const std::vector<const void*>& functions() const noexcept { return functions_; }
+    /// How many functions have a number that others know: those below it.
+    std::uint32_t count() const noexcept { return count_; }
 };
 
 } // namespace detail

@@ -8,6 +8,7 @@
 #include <mitogen/method/namespace/nsenter_main.hpp>
 #include <mitogen/method/namespace/nsenter_options.hpp>
 #include <mitogen/os/failure.hpp>
+#include <mitogen/os/file.hpp>
 #include <mitogen/os/process/fork.hpp>
 #include <mitogen/os/process/init_proxy.hpp>
 #include <mitogen/os/process/namespaces.hpp>

@@ -3,8 +3,7 @@
 // program_words.hpp: whether a tool on this machine knows an option, without running it.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/os/call.hpp>
-#include <mitogen/os/fd.hpp>
+#include <mitogen/os/file.hpp>
 #include <mitogen/os/mutex.hpp>
 
 #include <algorithm>
@@ -16,43 +15,24 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
 namespace detail {
-
-/// The contents of a file; empty if it cannot be read, or has more than 16 MiB.
-MITOGEN_COLD inline std::string contents_of(const std::string& path) {
-    const unique_fd file(static_cast<int>(os::open(path.c_str(), O_RDONLY)));
-    if (!file) return {};
-    constexpr std::size_t most = 16u << 20;
-    constexpr std::size_t chunk = 1u << 18;
-    std::string all;
-    for (;;) {
-        const std::size_t had = all.size();
-        all.resize(had + chunk);
-        const long n = os::pread(file.get(), all.data() + had, chunk, static_cast<::off_t>(had));
-        all.resize(had + static_cast<std::size_t>(n > 0 ? n : 0));
-        if (n <= 0) return all;
-        if (all.size() > most) return {};
-    }
-}
 
 /// The contents of the program `name`: a path, or searched for in PATH as execvp(3) does. A script
 /// is taken for a wrapper of the next program of that name in PATH.
 MITOGEN_COLD inline std::string program_contents(const std::string& name) {
     const std::size_t slash = name.rfind('/');
     if (slash != std::string::npos) {
-        std::string own = contents_of(name);
+        std::string own = small_file(name.c_str());
         return own.starts_with("#!") ? program_contents(name.substr(slash + 1)) : own;
     }
     const char* const path = std::getenv("PATH");
     for (std::string_view left = path ? path : "/usr/bin:/bin"; !left.empty();) {
         const std::size_t end = std::min(left.find(':'), left.size());
         const std::string folder(left.substr(0, end));
-        std::string found = contents_of((folder.empty() ? "." : folder) + "/" + name);
+        std::string found = small_file(((folder.empty() ? "." : folder) + "/" + name).c_str());
         if (!found.empty() && !found.starts_with("#!")) return found;
         left.remove_prefix(std::min(end + 1, left.size()));
     }

@@ -4,8 +4,6 @@
 // another root directory its lookups would load modules from there.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/os/call.hpp>
-#include <mitogen/os/fd.hpp>
 
 #include <array>
 #include <charconv>
@@ -15,9 +13,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <fcntl.h>
-#include <sys/stat.h>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
@@ -103,22 +98,6 @@ inline std::optional<user_entry> find_user(std::string_view passwd, std::string_
         return found;
     }
     return std::nullopt;
-}
-
-/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
-/// larger than 16 MiB. Whoever made it cannot make this wait.
-MITOGEN_COLD inline std::string small_file(const char* path) {
-    constexpr std::size_t most = std::size_t{16} << 20;
-    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
-    struct ::stat s {};
-    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
-    std::string text;
-    char block[4096];
-    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
-        text.append(block, static_cast<std::size_t>(n));
-        if (text.size() > most) return {};
-    }
-    return text;
 }
 
 } // namespace os
