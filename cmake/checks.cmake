@@ -129,9 +129,14 @@ endif()
 
 # ---- the modes: headers only, the core in a file of its own, files that only call it ----------------------------------------------
 
+option(MITOGEN_ALL_MODES "Compile each front first in a file, in each mode, and with other options: minutes" ON)
 if(Python3_FOUND AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # one stage is enough
     set(modes ${CMAKE_CURRENT_BINARY_DIR}/modes)
-    foreach(part core headers separate source small options visibility single)
+    set(parts core small visibility)
+    if(MITOGEN_ALL_MODES)
+        list(APPEND parts headers separate source options single)
+    endif()
+    foreach(part IN LISTS parts)
         if(part STREQUAL "single" AND NOT EXISTS ${PROJECT_SOURCE_DIR}/single_include/mitogen/mitogen.hpp)
             continue()
         endif()
