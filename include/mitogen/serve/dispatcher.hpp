@@ -53,6 +53,7 @@ class basic_dispatcher {
     on executor_;
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
+    typename Io::mutex stop_mutex_{router_.loop().io()};
     std::optional<error> cancellation_{}; // of what runs; there before stopping_ is set
     std::atomic<bool> stopping_{false};
     std::atomic<bool> retired_{false};
@@ -112,13 +113,15 @@ public:
     }
 
     /// Ends serve(); fires the stop token of every call that runs, and answers those that do not
-    /// run yet with `why`, which says who has ended the context. Once, or again from the same
-    /// thread. Threads: any.
+    /// run yet with `why`, which says who has ended the context: the first time. Threads: any.
     void stop(const error& why) {
-        if (!cancellation_)
-            cancellation_.emplace(cancelled_by(why.canceller(), cancel_radius::context,
-                                               std::string(why.message())));
-        stopping_.store(true, std::memory_order_release);
+        {
+            const std::lock_guard lock(stop_mutex_);
+            if (!cancellation_)
+                cancellation_.emplace(cancelled_by(why.canceller(), cancel_radius::context,
+                                                   std::string(why.message())));
+            stopping_.store(true, std::memory_order_release);
+        }
         for (call* c : calls_.stop_all(why, *cancellation_)) {
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
