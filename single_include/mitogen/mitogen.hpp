@@ -23017,12 +23017,23 @@ class send_queue {
     std::uint32_t next_stream_ = 1;
     std::uint64_t queued_ = 0; // payload and header bytes not yet taken
 
-    static void append_frame(buffer& to, const header& h, std::span<const std::byte> payload) {
-        const std::size_t at = to.size();
-        to.resize(at + header_layout::size + payload.size());
-        write_header(to.data() + at, h);
+    static std::size_t size_of(std::span<const std::byte> payload) noexcept {
+        return header_layout::size + payload.size();
+    }
+
+    /// What is queued from now on, wherever it waits.
+    void count(std::span<const std::byte> payload, const void* payer) {
+        queued_ += size_of(payload);
+        all_.add(payer, size_of(payload));
+    }
+
+    void append_frame(const header& h, std::span<const std::byte> payload, const void* payer) {
+        in_ready_.add(payer, size_of(payload));
+        const std::size_t at = ready_.size();
+        ready_.resize(at + size_of(payload));
+        write_header(ready_.data() + at, h);
         if (!payload.empty())
-            std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+            std::memcpy(ready_.data() + at + header_layout::size, payload.data(), payload.size());
     }
 
     static flow flow_of(const header& h) noexcept {
@@ -23047,7 +23058,7 @@ class send_queue {
         write_header(batch.head_, h);
         batch.head_size_ = header_layout::size;
         batch.fragment_ = {passed_.payload.data(), passed_.payload.size()};
-        const std::size_t taken = header_layout::size + passed_.payload.size();
+        const std::size_t taken = size_of(passed_.payload);
         in_batch_.add(passed_.payer, taken);
         return taken;
     }
@@ -23078,8 +23089,7 @@ class send_queue {
                 start_bulk(std::move(next), b.lane, std::move(rest));
                 return;
             }
-            in_ready_.add(next.payer, header_layout::size + next.payload.size());
-            append_frame(ready_, next.head, next.payload);
+            append_frame(next.head, next.payload, next.payer);
         }
     }
 
@@ -23132,8 +23142,7 @@ public:
               const void* payer = nullptr) {
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = lanes_.number(lane);
-        queued_ += header_layout::size + payload.size();
-        all_.add(payer, header_layout::size + payload.size());
+        count(payload, payer);
         if (!bulks_.empty()) {
             if (bulk* b = barrier(h, lane)) {
                 buffer copy;
@@ -23142,8 +23151,7 @@ public:
                 return;
             }
         }
-        in_ready_.add(payer, header_layout::size + payload.size());
-        append_frame(ready_, h, payload);
+        append_frame(h, payload, payer);
     }
 
     /// Appends a message of any size and takes the bytes over.
@@ -23153,8 +23161,7 @@ public:
         h.length = 0;
         h.stream = lanes_.number(lane);
         if (payload.is_secret()) h.flags |= message_flags::secret;
-        queued_ += header_layout::size + payload.size();
-        all_.add(payer, header_layout::size + payload.size());
+        count(payload, payer);
         if (bulk* b = barrier(h, lane)) {
             b->waiting.push_back({h, std::move(payload), payer});
         } else {
@@ -23165,13 +23172,10 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload,
                  const void* payer = nullptr) {
-        queued_ += header_layout::size + payload.size();
-        all_.add(payer, header_layout::size + payload.size());
+        count(payload, payer);
         if (!(h.flags & (message_flags::fragment | message_flags::secret)) &&
-            (barred_.empty() || !barred_.contains(flow_of(h)))) {
-            in_ready_.add(payer, header_layout::size + payload.size());
-            return append_frame(ready_, h, payload);
-        }
+            (barred_.empty() || !barred_.contains(flow_of(h))))
+            return append_frame(h, payload, payer);
         if (bars(h)) ++barred_[flow_of(h)];
         passing_.push_back({h, buffer(payload), payer});
         if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
@@ -23687,25 +23691,20 @@ public:
     }
 
     /// Queues a message and, if `when` says so, writes it. Returns false if the transport is
-    /// closed: nothing was taken. `lane`: see send_queue. Threads: any. Never blocks.
+    /// closed: nothing was taken. `lane`: see send_queue. `answers`: something that came from the
+    /// far end; if that does not read its answers, and pays for them, it is not read either.
+    /// Threads: any. Never blocks.
     bool send(const header& h, std::span<const std::byte> payload, const void* lane,
-              flush_mode when) {
-        return writer_.push([&](send_queue& queue) { queue.push(h, payload, lane); },
-                            batched(when));
+              flush_mode when, bool answers = false) {
+        return put(when, answers, [&](send_queue& queue, const void* payer) {
+            queue.push(h, payload, lane, payer);
+        });
     }
-    bool send(const header& h, buffer&& payload, const void* lane, flush_mode when) {
-        return writer_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); },
-                            batched(when));
-    }
-    /// The same, of an answer to something that came from the far end. If that does not read its
-    /// answers, and pays for them, it is not read either.
-    bool answer(const header& h, std::span<const std::byte> payload, const void* lane,
-                flush_mode when) {
-        return owe(when, [&](send_queue& queue) { queue.push(h, payload, lane, payer()); });
-    }
-    bool answer(const header& h, buffer&& payload, const void* lane, flush_mode when) {
-        return owe(when,
-                   [&](send_queue& queue) { queue.push(h, std::move(payload), lane, payer()); });
+    bool send(const header& h, buffer&& payload, const void* lane, flush_mode when,
+              bool answers = false) {
+        return put(when, answers, [&](send_queue& queue, const void* payer) {
+            queue.push(h, std::move(payload), lane, payer);
+        });
     }
 
     /// Passes on a frame that came from `sender`, on the account of that link, or of this one,
@@ -23793,15 +23792,14 @@ private:
         broker_.set_timer(unread_look_, after(broker_.io().now(), most_unread_time));
     }
 
-    const void* payer() const noexcept { return pays_ ? this : nullptr; }
-
     template <class Add>
-    bool owe(flush_mode when, Add&& add) {
+    bool put(flush_mode when, bool answers, Add&& add) {
+        const void* const payer = answers && pays_ ? this : nullptr;
         bool too_much = false;
         const bool taken = writer_.push(
             [&](send_queue& queue) {
-                add(queue);
-                too_much = pays_ && writer_.newly_indebted();
+                add(queue, payer);
+                too_much = payer && writer_.newly_indebted();
             },
             batched(when));
         if (too_much) [[unlikely]]
@@ -25260,8 +25258,8 @@ private:
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
-        from.transport->answer(core().address(to, h.reply_to, is_dead), encode_error(why),
-                               core().loop().lane(), flush_mode::soon);
+        from.transport->send(core().address(to, h.reply_to, is_dead), encode_error(why),
+                             core().loop().lane(), flush_mode::soon, true);
     }
 
     /// A message that this context does not take: its sender is told or, if it is an answer,
@@ -26299,21 +26297,16 @@ private:
         }
         basic_transport<Io>& over = *via->transport;
         if (account == whose::own_if_room && over.full()) return false;
-        if (hand_over(over, h, payload, when, account == whose::far_ends) || !via->up) return true;
+        const void* lane = broker_.lane();
+        const bool answers = account == whose::far_ends;
+        const bool taken = payload.whole
+                               ? over.send(h, std::move(*payload.whole), lane, when, answers)
+                               : over.send(h, payload.bytes, lane, when, answers);
+        if (taken || !via->up) return true;
         // A link that has just closed takes nothing; whoever waits is told when its end is looked
         // into. The parent's may have been already, and is still where everything unknown goes.
         if (std::optional<error> lost = lost_peers_.why_parent_lost()) sent = std::move(*lost);
         return true;
-    }
-
-    bool hand_over(basic_transport<Io>& over, const header& h, outgoing_bytes payload,
-                   flush_mode when, bool answers) {
-        const void* lane = broker_.lane();
-        if (answers)
-            return payload.whole ? over.answer(h, std::move(*payload.whole), lane, when)
-                                 : over.answer(h, payload.bytes, lane, when);
-        return payload.whole ? over.send(h, std::move(*payload.whole), lane, when)
-                             : over.send(h, payload.bytes, lane, when);
     }
 
     void send_dead(context_id dst, handle_id to, const error& why) {

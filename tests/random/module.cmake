@@ -7,13 +7,7 @@ if(MITOGEN_SIMULATION_SEEDS LESS 1000) # compiled without an optimiser, or with 
     set(real 10)
 endif()
 
-add_executable(random_programs random/random_programs.cpp support/leak_check.cpp)
-target_link_libraries(random_programs PRIVATE mitogen_testing)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(random_programs PRIVATE -O1) # it runs long
-else()
-    mitogen_use_prepared(random_programs)
-endif()
+mitogen_add_long_runner(random_programs random/random_programs.cpp support/leak_check.cpp)
 add_test(NAME random.simulated COMMAND random_programs --seeds 1..${simulated})
 set_tests_properties(random.simulated PROPERTIES LABELS simulation TIMEOUT 900 COST 30)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

@@ -8,13 +8,7 @@ if(worlds GREATER 1000) # the test executable is compiled without an optimiser: 
     set(worlds 1000)
 endif()
 
-add_executable(simulate simulation/simulate.cpp simulation/workload.cpp)
-target_link_libraries(simulate PRIVATE mitogen_testing)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(simulate PRIVATE -O1) # it runs long
-else()
-    mitogen_use_prepared(simulate)
-endif()
+mitogen_add_long_runner(simulate simulation/simulate.cpp simulation/workload.cpp)
 
 add_test(NAME simulation.seeds COMMAND simulate --seeds 1..${MITOGEN_SIMULATION_SEEDS})
 foreach(profile IN ITEMS none io latency spawn kill freeze clock cut silence+latency)
@@ -27,9 +21,7 @@ add_test(NAME simulation.usage COMMAND simulate --faults nonsense)
 set_tests_properties(simulation.usage PROPERTIES PASS_REGULAR_EXPRESSION "no such fault profile: nonsense")
 
 if(MITOGEN_CHECKS AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_executable(large_tree simulation/large_tree.cpp)
-    target_link_libraries(large_tree PRIVATE mitogen_testing)
-    target_compile_options(large_tree PRIVATE -O1)
+    mitogen_add_long_runner(large_tree simulation/large_tree.cpp)
     add_test(NAME simulation.large_tree COMMAND large_tree 100 100000)
     # Every compiler must see the same runs.
     add_test(NAME simulation.compilers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/simulation/check_compilers $<TARGET_FILE:simulate>)

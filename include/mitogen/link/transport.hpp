@@ -155,25 +155,20 @@ public:
     }
 
     /// Queues a message and, if `when` says so, writes it. Returns false if the transport is
-    /// closed: nothing was taken. `lane`: see send_queue. Threads: any. Never blocks.
+    /// closed: nothing was taken. `lane`: see send_queue. `answers`: something that came from the
+    /// far end; if that does not read its answers, and pays for them, it is not read either.
+    /// Threads: any. Never blocks.
     bool send(const header& h, std::span<const std::byte> payload, const void* lane,
-              flush_mode when) {
-        return writer_.push([&](send_queue& queue) { queue.push(h, payload, lane); },
-                            batched(when));
+              flush_mode when, bool answers = false) {
+        return put(when, answers, [&](send_queue& queue, const void* payer) {
+            queue.push(h, payload, lane, payer);
+        });
     }
-    bool send(const header& h, buffer&& payload, const void* lane, flush_mode when) {
-        return writer_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); },
-                            batched(when));
-    }
-    /// The same, of an answer to something that came from the far end. If that does not read its
-    /// answers, and pays for them, it is not read either.
-    bool answer(const header& h, std::span<const std::byte> payload, const void* lane,
-                flush_mode when) {
-        return owe(when, [&](send_queue& queue) { queue.push(h, payload, lane, payer()); });
-    }
-    bool answer(const header& h, buffer&& payload, const void* lane, flush_mode when) {
-        return owe(when,
-                   [&](send_queue& queue) { queue.push(h, std::move(payload), lane, payer()); });
+    bool send(const header& h, buffer&& payload, const void* lane, flush_mode when,
+              bool answers = false) {
+        return put(when, answers, [&](send_queue& queue, const void* payer) {
+            queue.push(h, std::move(payload), lane, payer);
+        });
     }
 
     /// Passes on a frame that came from `sender`, on the account of that link, or of this one,
@@ -261,15 +256,14 @@ private:
         broker_.set_timer(unread_look_, after(broker_.io().now(), most_unread_time));
     }
 
-    const void* payer() const noexcept { return pays_ ? this : nullptr; }
-
     template <class Add>
-    bool owe(flush_mode when, Add&& add) {
+    bool put(flush_mode when, bool answers, Add&& add) {
+        const void* const payer = answers && pays_ ? this : nullptr;
         bool too_much = false;
         const bool taken = writer_.push(
             [&](send_queue& queue) {
-                add(queue);
-                too_much = pays_ && writer_.newly_indebted();
+                add(queue, payer);
+                too_much = payer && writer_.newly_indebted();
             },
             batched(when));
         if (too_much) [[unlikely]]

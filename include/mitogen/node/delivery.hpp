@@ -210,8 +210,8 @@ private:
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
-        from.transport->answer(core().address(to, h.reply_to, is_dead), encode_error(why),
-                               core().loop().lane(), flush_mode::soon);
+        from.transport->send(core().address(to, h.reply_to, is_dead), encode_error(why),
+                             core().loop().lane(), flush_mode::soon, true);
     }
 
     /// A message that this context does not take: its sender is told or, if it is an answer,

@@ -435,21 +435,16 @@ private:
         }
         basic_transport<Io>& over = *via->transport;
         if (account == whose::own_if_room && over.full()) return false;
-        if (hand_over(over, h, payload, when, account == whose::far_ends) || !via->up) return true;
+        const void* lane = broker_.lane();
+        const bool answers = account == whose::far_ends;
+        const bool taken = payload.whole
+                               ? over.send(h, std::move(*payload.whole), lane, when, answers)
+                               : over.send(h, payload.bytes, lane, when, answers);
+        if (taken || !via->up) return true;
         // A link that has just closed takes nothing; whoever waits is told when its end is looked
         // into. The parent's may have been already, and is still where everything unknown goes.
         if (std::optional<error> lost = lost_peers_.why_parent_lost()) sent = std::move(*lost);
         return true;
-    }
-
-    bool hand_over(basic_transport<Io>& over, const header& h, outgoing_bytes payload,
-                   flush_mode when, bool answers) {
-        const void* lane = broker_.lane();
-        if (answers)
-            return payload.whole ? over.answer(h, std::move(*payload.whole), lane, when)
-                                 : over.answer(h, payload.bytes, lane, when);
-        return payload.whole ? over.send(h, std::move(*payload.whole), lane, when)
-                             : over.send(h, payload.bytes, lane, when);
     }
 
     void send_dead(context_id dst, handle_id to, const error& why) {

@@ -129,12 +129,23 @@ class send_queue {
     std::uint32_t next_stream_ = 1;
     std::uint64_t queued_ = 0; // payload and header bytes not yet taken
 
-    static void append_frame(buffer& to, const header& h, std::span<const std::byte> payload) {
-        const std::size_t at = to.size();
-        to.resize(at + header_layout::size + payload.size());
-        write_header(to.data() + at, h);
+    static std::size_t size_of(std::span<const std::byte> payload) noexcept {
+        return header_layout::size + payload.size();
+    }
+
+    /// What is queued from now on, wherever it waits.
+    void count(std::span<const std::byte> payload, const void* payer) {
+        queued_ += size_of(payload);
+        all_.add(payer, size_of(payload));
+    }
+
+    void append_frame(const header& h, std::span<const std::byte> payload, const void* payer) {
+        in_ready_.add(payer, size_of(payload));
+        const std::size_t at = ready_.size();
+        ready_.resize(at + size_of(payload));
+        write_header(ready_.data() + at, h);
         if (!payload.empty())
-            std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+            std::memcpy(ready_.data() + at + header_layout::size, payload.data(), payload.size());
     }
 
     static flow flow_of(const header& h) noexcept {
@@ -159,7 +170,7 @@ class send_queue {
         write_header(batch.head_, h);
         batch.head_size_ = header_layout::size;
         batch.fragment_ = {passed_.payload.data(), passed_.payload.size()};
-        const std::size_t taken = header_layout::size + passed_.payload.size();
+        const std::size_t taken = size_of(passed_.payload);
         in_batch_.add(passed_.payer, taken);
         return taken;
     }
@@ -190,8 +201,7 @@ class send_queue {
                 start_bulk(std::move(next), b.lane, std::move(rest));
                 return;
             }
-            in_ready_.add(next.payer, header_layout::size + next.payload.size());
-            append_frame(ready_, next.head, next.payload);
+            append_frame(next.head, next.payload, next.payer);
         }
     }
 
@@ -244,8 +254,7 @@ public:
               const void* payer = nullptr) {
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = lanes_.number(lane);
-        queued_ += header_layout::size + payload.size();
-        all_.add(payer, header_layout::size + payload.size());
+        count(payload, payer);
         if (!bulks_.empty()) {
             if (bulk* b = barrier(h, lane)) {
                 buffer copy;
@@ -254,8 +263,7 @@ public:
                 return;
             }
         }
-        in_ready_.add(payer, header_layout::size + payload.size());
-        append_frame(ready_, h, payload);
+        append_frame(h, payload, payer);
     }
 
     /// Appends a message of any size and takes the bytes over.
@@ -265,8 +273,7 @@ public:
         h.length = 0;
         h.stream = lanes_.number(lane);
         if (payload.is_secret()) h.flags |= message_flags::secret;
-        queued_ += header_layout::size + payload.size();
-        all_.add(payer, header_layout::size + payload.size());
+        count(payload, payer);
         if (bulk* b = barrier(h, lane)) {
             b->waiting.push_back({h, std::move(payload), payer});
         } else {
@@ -277,13 +284,10 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload,
                  const void* payer = nullptr) {
-        queued_ += header_layout::size + payload.size();
-        all_.add(payer, header_layout::size + payload.size());
+        count(payload, payer);
         if (!(h.flags & (message_flags::fragment | message_flags::secret)) &&
-            (barred_.empty() || !barred_.contains(flow_of(h)))) {
-            in_ready_.add(payer, header_layout::size + payload.size());
-            return append_frame(ready_, h, payload);
-        }
+            (barred_.empty() || !barred_.contains(flow_of(h))))
+            return append_frame(h, payload, payer);
         if (bars(h)) ++barred_[flow_of(h)];
         passing_.push_back({h, buffer(payload), payer});
         if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
