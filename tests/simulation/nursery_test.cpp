@@ -127,8 +127,8 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
         CHECK(trouble == "");
         REQUIRE(o.completed);
     }
-    CHECK(failed > seeds(100)); // it is worth something
-    if (which == "kill" || which == "cut" || which == "all") CHECK(struck > seeds(300));
+    CHECK(failed >= often(100)); // it is worth something
+    if (which == "kill" || which == "cut" || which == "all") CHECK(struck >= often(300));
 }
 
 TEST_CASE("as many members as children fail, in whatever order things happen") {
