@@ -1752,15 +1752,27 @@ inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexce
 class writer {
     std::byte* at_;
     context_id destination_;
+    const void* router_;
+    const char* failure_ = nullptr;
     bool secret_ = false;
 
 public:
-    /// `destination`: the context that the bytes are for, if it is known.
-    explicit writer(void* to, context_id destination = no_context) noexcept
-        : at_(static_cast<std::byte*>(to)), destination_(destination) {}
+    /// `destination`: the context that the bytes are for, and `router`: which router sends them, if
+    /// that is known.
+    explicit writer(void* to, context_id destination = no_context,
+                    const void* router = nullptr) noexcept
+        : at_(static_cast<std::byte*>(to)), destination_(destination), router_(router) {}
 
     /// The context that the bytes are for; no_context if nobody has said it.
     context_id destination() const noexcept { return destination_; }
+
+    /// False if another router sends the bytes than this one.
+    bool sends_from(const void* router) const noexcept { return !router_ || router_ == router; }
+
+    /// Says that a value cannot be sent, and why: text that stays. The bytes then go nowhere.
+    void fail(const char* why) noexcept { failure_ = why; }
+    /// Why a value cannot be sent; null if all can.
+    const char* failure() const noexcept { return failure_; }
 
     /// Says that what is written must not be left behind in memory: see buffer::keep_secret().
     void note_secret() noexcept { secret_ = true; }
@@ -6169,15 +6181,26 @@ void encode(writer& w, const Ts&... values) {
     if constexpr ((... && wire_type<Ts>)) (codec<Ts>::encode(w, values), ...);
 }
 
-/// Makes `bytes` those of `values`, for the context `to`. A buffer in which there is a secret then
-/// keeps it.
+namespace wire {
+// Makes `bytes` those of `values`, which `router` sends to the context `to`. Returns why that cannot
+// be, or null: see writer::failure().
 template <class... Ts>
-void encode_into(buffer& bytes, context_id to, const Ts&... values) {
+const char* encode_from(const void* router, buffer& bytes, context_id to, const Ts&... values) {
     bytes.resize(encoded_size(values...));
-    writer w(bytes.data(), to);
-    encode(w, values...);
+    writer w(bytes.data(), to, router);
+    mitogen::encode(w, values...);
     if (w.has_secret()) [[unlikely]]
         bytes.keep_secret();
+    return w.failure();
+}
+} // namespace wire
+
+/// Makes `bytes` those of `values`, for the context `to`. A buffer in which there is a secret then
+/// keeps it. Throws logic_error if a codec refuses a value: see writer::fail.
+template <class... Ts>
+void encode_into(buffer& bytes, context_id to, const Ts&... values) {
+    if (const char* why = wire::encode_from(nullptr, bytes, to, values...)) [[unlikely]]
+        raise(error(reason::misuse, why));
 }
 
 /// The bytes of `values`, in a buffer of exactly that size.
@@ -8398,14 +8421,15 @@ bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...
 /// What a function has returned becomes the result, or the failure, of its call.
 template <class T>
 void put_result(invocation& inv, const T& value) {
-    encode_into(inv.result, inv.who.id, value);
+    if (const char* why = wire::encode_from(inv.environment.node, inv.result, inv.who.id, value))
+        inv.failure.emplace(reason::misuse, why);
 }
 template <class T>
 void put_result(invocation& inv, const result<T>& value) {
     if (!value) {
         inv.failure.emplace(value.error());
     } else if constexpr (!std::is_void_v<T>) {
-        encode_into(inv.result, inv.who.id, *value);
+        put_result<T>(inv, *value);
     }
 }
 
@@ -8959,9 +8983,13 @@ bool compose(call_message& message, std::optional<error>& why, mitogen::node& po
     call_frame frame;
     if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
     const std::size_t front = frame.size();
-    writer w(message.reserve(front + encoded_size(args...)), to);
+    writer w(message.reserve(front + encoded_size(args...)), to, &port);
     frame.write(w);
     encode(w, args...);
+    if (w.failure()) [[unlikely]] {
+        why.emplace(reason::misuse, w.failure());
+        return false;
+    }
     if (w.has_secret()) [[unlikely]]
         message.keep_secret();
     return true;
@@ -9485,7 +9513,10 @@ public:
     template <class... Args>
     result<void> try_send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
         if (!valid()) return detail::empty_target();
-        return router_->tell(id_, to.number, encode(args...), true);
+        buffer bytes;
+        if (const char* why = wire::encode_from(router_, bytes, id_, args...))
+            return error(reason::misuse, why);
+        return router_->tell(id_, to.number, std::move(bytes), true);
     }
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does
@@ -9510,7 +9541,9 @@ public:
     }
     detail::decode_environment environment() const noexcept { return {router_}; }
 
-    friend bool operator==(const context& a, const context& b) noexcept { return a.id_ == b.id_; }
+    friend bool operator==(const context& a, const context& b) noexcept {
+        return a.id_ == b.id_ && a.router_ == b.router_;
+    }
     friend bool operator==(const context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
@@ -9606,7 +9639,12 @@ struct codec<context> {
     static constexpr std::size_t least = 4;
     static std::size_t size(const context&) noexcept { return fixed_size; }
     static void encode(writer& w, const context& c) {
-        if (c.valid()) c.port().hand_out(w.destination(), c.id());
+        if (c.valid()) {
+            if (!w.sends_from(&c.port()))
+                return w.fail("a context of another router cannot be sent: its id names another "
+                              "context here");
+            c.port().hand_out(w.destination(), c.id());
+        }
         w.put_scalar(c.id());
     }
     static bool decode(reader& r, context& c) {
@@ -9810,13 +9848,28 @@ struct received_item {
                   "memory: std::string, std::vector instead of std::string_view, std::span");
 };
 
-/// The message of one item for context `to`.
+/// Makes `bytes` the message of one item. Returns why that cannot be, or null.
 template <class T>
-buffer item_frame(context_id to, const T& value) {
-    constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::item);
+const char* encode_item(buffer& bytes, context_id to, const void* router, const T& value) {
+    return wire::encode_from(router, bytes, to, static_cast<std::uint8_t>(wire::flow_frame::item), value);
+}
+
+/// The message of one item that `out` sends.
+template <class T>
+result<buffer> item_frame(const outbox& out, const T& value) {
     buffer bytes;
-    encode_into(bytes, to, kind, value);
+    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
+        return error(reason::misuse, why);
     return bytes;
+}
+
+/// Encodes an item and sends it: see outbox::send.
+template <class T>
+result<void> send_item(outbox& out, const T& value, instant deadline) {
+    buffer bytes;
+    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
+        return error(reason::misuse, why);
+    return out.send(std::move(bytes), deadline);
 }
 
 /// The value of one item.
@@ -11743,7 +11796,7 @@ public:
     detail::sending<> async_send(const T& item) const {
         if (!state_) raise(nowhere());
         const auto& out = state_->use();
-        return {*out, detail::item_frame(out->peer(), item)};
+        return {*out, detail::item_frame(*out, item).value()};
     }
 
     /// Says that nothing more follows. Once the receiver has taken what was sent, and every other
@@ -11760,7 +11813,7 @@ private:
     result<void> try_send_until(const T& item, instant deadline) const {
         if (!state_) return nowhere();
         const auto& out = state_->use();
-        return out->send(detail::item_frame(out->peer(), item), deadline);
+        return detail::send_item(*out, item, deadline);
     }
 };
 
@@ -11803,6 +11856,8 @@ struct codec<sender<T>> {
     static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
     static void encode(writer& w, const sender<T>& s) {
         std::pair<context_id, detail::flow_address> where{no_context, {}};
+        if (s.state_ && !w.sends_from(&s.state_->node()))
+            return w.fail("a sender of another router cannot be sent: nothing would reach it");
         if (s.state_ && w.destination() != no_context)
             where = s.state_->address_for(w.destination());
         w.put_scalar(where.second.port ? where.first : no_context);
@@ -11922,7 +11977,9 @@ public:
         } else {
             const typename shape::started& first = (value, ...);
             buffer frame;
-            encode_into(frame, peer_, kind, here->port, here->window, first);
+            if (const char* why = wire::encode_from(&in_->node(), frame, peer_, kind, here->port,
+                                                    here->window, first))
+                return error(reason::misuse, why);
             return out_->tell(std::move(frame));
         }
     }
@@ -11970,7 +12027,7 @@ public:
     }
     detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
     detail::sending<> async_send(const typename shape::sent& item) {
-        return {begun(*out_), detail::item_frame(peer_, item)};
+        return {begun(*out_), detail::item_frame(*out_, item).value()};
     }
 
     /// Sends no more: the other end's receive() ends. Receiving goes on.
@@ -11992,7 +12049,7 @@ private:
 
     result<void> send_until(const typename shape::sent& item, instant deadline) {
         if (!started_) return too_early();
-        return out_->send(detail::item_frame(peer_, item), deadline);
+        return detail::send_item(*out_, item, deadline);
     }
 
     result<value_type> receive_until(instant deadline) {
@@ -12174,7 +12231,10 @@ struct item_range_result<generator<T>> {
     static void run(invocation& inv, generator<T> items) {
         const std::unique_ptr<item_sink> sink = open_item_sink(inv);
         for (const auto& item : items) {
-            const result<void> sent = sink->send(item_frame(inv.who.id, item));
+            buffer bytes;
+            const char* const why = encode_item(bytes, inv.who.id, inv.environment.node, item);
+            const result<void> sent =
+                why ? error(reason::misuse, why) : sink->send(std::move(bytes));
             if (sent) continue;
             inv.failure = sent.error();
             return;
@@ -12388,7 +12448,7 @@ public:
     }
     detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
     detail::sending<> async_send(const typename shape::received& item) {
-        return {*out_, detail::item_frame(out_->peer(), item)};
+        return {*out_, detail::item_frame(*out_, item).value()};
     }
     task<Result> async_result() {
         in_->discard();
@@ -12433,7 +12493,7 @@ private:
     }
 
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
-        mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
+        mitogen::result<void> sent = detail::send_item(*out_, item, deadline);
         if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
         return sent;
     }

@@ -32,6 +32,11 @@ struct custom_error : std::runtime_error {
 };
 struct not_an_exception {};
 
+std::uint32_t id_of(mitogen::context c) { return c.id(); }
+std::size_t count_of(const std::vector<mitogen::context>& all) { return all.size(); }
+int use(mitogen::sender<int>) { return 0; }
+mitogen::context same(mitogen::context c) { return c; }
+
 int calls_so_far() {
     static int calls = 0;
     return ++calls;
@@ -352,6 +357,31 @@ TEST_CASE("a child's own limits hold for what its parent sends") {
     CHECK_THROWS_AS(child.call<&generic::length>(std::string(10'000, 'x')),
                     mitogen::overloaded_error);
     CHECK(child.call<&generic::length>(std::string(1000, 'x')) == 1000);
+}
+
+TEST_CASE("what belongs to another router is not sent, and names nothing there") {
+    tree here, there;
+    const mitogen::context a = here.root.local({.name = "a"});
+    const mitogen::context c = there.root.local({.name = "c"});
+    REQUIRE(a.id() == c.id());
+    CHECK(a != c);
+    CHECK(a == here.root.context_by_id(a.id()));
+    CHECK(mitogen::context() == mitogen::context());
+    const auto refused = [](const mitogen::error& e) {
+        INFO(e.what());
+        CHECK(e == mitogen::reason::misuse);
+        CHECK(contains(e.what(), "another router"));
+    };
+    refused(c.try_call<&id_of>(a).error());
+    refused(c.call_async<&id_of>(a).try_get().error());
+    refused(c.try_call<&count_of>(std::vector<mitogen::context>{c, a}).error());
+    refused(c.try_send(mitogen::handle<mitogen::context>{5002}, a).error());
+    mitogen::receiver<int> numbers(here.root);
+    refused(c.try_call<&use>(numbers.to_sender()).error());
+    CHECK_THROWS_AS(c.call<&id_of>(a), mitogen::logic_error);
+    CHECK(a.call<&id_of>(a) == a.id());
+    CHECK(a.call<&same>(a) == a);
+    CHECK(c.call<&count_of>(std::vector<mitogen::context>{c, {}}) == 2);
 }
 
 TEST_CASE("no more calls wait for an answer than the limit says") {

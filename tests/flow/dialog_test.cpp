@@ -722,6 +722,10 @@ TEST_CASE("senders and contexts travel in items and in started()") {
     auto d = child.open<&uses_sender>();
     CHECK(d.started().id() == child.id());
     for (int i = 0; i < 3; ++i) d.send(numbers.to_sender());
+    tree elsewhere;
+    const mitogen::receiver<int> theirs(elsewhere.root);
+    CHECK(d.try_send(theirs.to_sender()).error() == reason::misuse); // of another router
+    CHECK_THROWS_AS(d.async_send(theirs.to_sender()), mitogen::logic_error);
     d.close();
     std::vector<int> got;
     for (const int v : numbers) got.push_back(v);

@@ -179,9 +179,13 @@ bool compose(call_message& message, std::optional<error>& why, mitogen::node& po
     call_frame frame;
     if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
     const std::size_t front = frame.size();
-    writer w(message.reserve(front + encoded_size(args...)), to);
+    writer w(message.reserve(front + encoded_size(args...)), to, &port);
     frame.write(w);
     encode(w, args...);
+    if (w.failure()) [[unlikely]] {
+        why.emplace(reason::misuse, w.failure());
+        return false;
+    }
     if (w.has_secret()) [[unlikely]]
         message.keep_secret();
     return true;

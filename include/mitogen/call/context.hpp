@@ -187,7 +187,10 @@ public:
     template <class... Args>
     result<void> try_send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
         if (!valid()) return detail::empty_target();
-        return router_->tell(id_, to.number, encode(args...), true);
+        buffer bytes;
+        if (const char* why = wire::encode_from(router_, bytes, id_, args...))
+            return error(reason::misuse, why);
+        return router_->tell(id_, to.number, std::move(bytes), true);
     }
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does
@@ -212,7 +215,9 @@ public:
     }
     detail::decode_environment environment() const noexcept { return {router_}; }
 
-    friend bool operator==(const context& a, const context& b) noexcept { return a.id_ == b.id_; }
+    friend bool operator==(const context& a, const context& b) noexcept {
+        return a.id_ == b.id_ && a.router_ == b.router_;
+    }
     friend bool operator==(const context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
@@ -308,7 +313,12 @@ struct codec<context> {
     static constexpr std::size_t least = 4;
     static std::size_t size(const context&) noexcept { return fixed_size; }
     static void encode(writer& w, const context& c) {
-        if (c.valid()) c.port().hand_out(w.destination(), c.id());
+        if (c.valid()) {
+            if (!w.sends_from(&c.port()))
+                return w.fail("a context of another router cannot be sent: its id names another "
+                              "context here");
+            c.port().hand_out(w.destination(), c.id());
+        }
         w.put_scalar(c.id());
     }
     static bool decode(reader& r, context& c) {

@@ -184,14 +184,15 @@ bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...
 /// What a function has returned becomes the result, or the failure, of its call.
 template <class T>
 void put_result(invocation& inv, const T& value) {
-    encode_into(inv.result, inv.who.id, value);
+    if (const char* why = wire::encode_from(inv.environment.node, inv.result, inv.who.id, value))
+        inv.failure.emplace(reason::misuse, why);
 }
 template <class T>
 void put_result(invocation& inv, const result<T>& value) {
     if (!value) {
         inv.failure.emplace(value.error());
     } else if constexpr (!std::is_void_v<T>) {
-        encode_into(inv.result, inv.who.id, *value);
+        put_result<T>(inv, *value);
     }
 }
 

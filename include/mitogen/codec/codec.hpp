@@ -49,15 +49,26 @@ void encode(writer& w, const Ts&... values) {
     if constexpr ((... && wire_type<Ts>)) (codec<Ts>::encode(w, values), ...);
 }
 
-/// Makes `bytes` those of `values`, for the context `to`. A buffer in which there is a secret then
-/// keeps it.
+namespace wire {
+// Makes `bytes` those of `values`, which `router` sends to the context `to`. Returns why that
+// cannot be, or null: see writer::failure().
 template <class... Ts>
-void encode_into(buffer& bytes, context_id to, const Ts&... values) {
+const char* encode_from(const void* router, buffer& bytes, context_id to, const Ts&... values) {
     bytes.resize(encoded_size(values...));
-    writer w(bytes.data(), to);
-    encode(w, values...);
+    writer w(bytes.data(), to, router);
+    mitogen::encode(w, values...);
     if (w.has_secret()) [[unlikely]]
         bytes.keep_secret();
+    return w.failure();
+}
+} // namespace wire
+
+/// Makes `bytes` those of `values`, for the context `to`. A buffer in which there is a secret then
+/// keeps it. Throws logic_error if a codec refuses a value: see writer::fail.
+template <class... Ts>
+void encode_into(buffer& bytes, context_id to, const Ts&... values) {
+    if (const char* why = wire::encode_from(nullptr, bytes, to, values...)) [[unlikely]]
+        raise(error(reason::misuse, why));
 }
 
 /// The bytes of `values`, in a buffer of exactly that size.

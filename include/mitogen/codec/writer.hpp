@@ -74,15 +74,27 @@ inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexce
 class writer {
     std::byte* at_;
     context_id destination_;
+    const void* router_;
+    const char* failure_ = nullptr;
     bool secret_ = false;
 
 public:
-    /// `destination`: the context that the bytes are for, if it is known.
-    explicit writer(void* to, context_id destination = no_context) noexcept
-        : at_(static_cast<std::byte*>(to)), destination_(destination) {}
+    /// `destination`: the context that the bytes are for, and `router`: which router sends them, if
+    /// that is known.
+    explicit writer(void* to, context_id destination = no_context,
+                    const void* router = nullptr) noexcept
+        : at_(static_cast<std::byte*>(to)), destination_(destination), router_(router) {}
 
     /// The context that the bytes are for; no_context if nobody has said it.
     context_id destination() const noexcept { return destination_; }
+
+    /// False if another router sends the bytes than this one.
+    bool sends_from(const void* router) const noexcept { return !router_ || router_ == router; }
+
+    /// Says that a value cannot be sent, and why: text that stays. The bytes then go nowhere.
+    void fail(const char* why) noexcept { failure_ = why; }
+    /// Why a value cannot be sent; null if all can.
+    const char* failure() const noexcept { return failure_; }
 
     /// Says that what is written must not be left behind in memory: see buffer::keep_secret().
     void note_secret() noexcept { secret_ = true; }

@@ -92,7 +92,7 @@ public:
     detail::sending<> async_send(const T& item) const {
         if (!state_) raise(nowhere());
         const auto& out = state_->use();
-        return {*out, detail::item_frame(out->peer(), item)};
+        return {*out, detail::item_frame(*out, item).value()};
     }
 
     /// Says that nothing more follows. Once the receiver has taken what was sent, and every other
@@ -109,7 +109,7 @@ private:
     result<void> try_send_until(const T& item, instant deadline) const {
         if (!state_) return nowhere();
         const auto& out = state_->use();
-        return out->send(detail::item_frame(out->peer(), item), deadline);
+        return detail::send_item(*out, item, deadline);
     }
 };
 
@@ -152,6 +152,8 @@ struct codec<sender<T>> {
     static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
     static void encode(writer& w, const sender<T>& s) {
         std::pair<context_id, detail::flow_address> where{no_context, {}};
+        if (s.state_ && !w.sends_from(&s.state_->node()))
+            return w.fail("a sender of another router cannot be sent: nothing would reach it");
         if (s.state_ && w.destination() != no_context)
             where = s.state_->address_for(w.destination());
         w.put_scalar(where.second.port ? where.first : no_context);

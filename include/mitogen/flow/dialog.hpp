@@ -107,7 +107,9 @@ public:
         } else {
             const typename shape::started& first = (value, ...);
             buffer frame;
-            encode_into(frame, peer_, kind, here->port, here->window, first);
+            if (const char* why = wire::encode_from(&in_->node(), frame, peer_, kind, here->port,
+                                                    here->window, first))
+                return error(reason::misuse, why);
             return out_->tell(std::move(frame));
         }
     }
@@ -155,7 +157,7 @@ public:
     }
     detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
     detail::sending<> async_send(const typename shape::sent& item) {
-        return {begun(*out_), detail::item_frame(peer_, item)};
+        return {begun(*out_), detail::item_frame(*out_, item).value()};
     }
 
     /// Sends no more: the other end's receive() ends. Receiving goes on.
@@ -177,7 +179,7 @@ private:
 
     result<void> send_until(const typename shape::sent& item, instant deadline) {
         if (!started_) return too_early();
-        return out_->send(detail::item_frame(peer_, item), deadline);
+        return detail::send_item(*out_, item, deadline);
     }
 
     result<value_type> receive_until(instant deadline) {

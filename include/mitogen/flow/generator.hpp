@@ -141,7 +141,10 @@ struct item_range_result<generator<T>> {
     static void run(invocation& inv, generator<T> items) {
         const std::unique_ptr<item_sink> sink = open_item_sink(inv);
         for (const auto& item : items) {
-            const result<void> sent = sink->send(item_frame(inv.who.id, item));
+            buffer bytes;
+            const char* const why = encode_item(bytes, inv.who.id, inv.environment.node, item);
+            const result<void> sent =
+                why ? error(reason::misuse, why) : sink->send(std::move(bytes));
             if (sent) continue;
             inv.failure = sent.error();
             return;

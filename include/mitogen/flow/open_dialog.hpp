@@ -230,7 +230,7 @@ public:
     }
     detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
     detail::sending<> async_send(const typename shape::received& item) {
-        return {*out_, detail::item_frame(out_->peer(), item)};
+        return {*out_, detail::item_frame(*out_, item).value()};
     }
     task<Result> async_result() {
         in_->discard();
@@ -275,7 +275,7 @@ private:
     }
 
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
-        mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
+        mitogen::result<void> sent = detail::send_item(*out_, item, deadline);
         if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
         return sent;
     }

@@ -61,13 +61,29 @@ struct received_item {
                   "memory: std::string, std::vector instead of std::string_view, std::span");
 };
 
-/// The message of one item for context `to`.
+/// Makes `bytes` the message of one item. Returns why that cannot be, or null.
 template <class T>
-buffer item_frame(context_id to, const T& value) {
-    constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::item);
+const char* encode_item(buffer& bytes, context_id to, const void* router, const T& value) {
+    return wire::encode_from(router, bytes, to, static_cast<std::uint8_t>(wire::flow_frame::item),
+                             value);
+}
+
+/// The message of one item that `out` sends.
+template <class T>
+result<buffer> item_frame(const outbox& out, const T& value) {
     buffer bytes;
-    encode_into(bytes, to, kind, value);
+    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
+        return error(reason::misuse, why);
     return bytes;
+}
+
+/// Encodes an item and sends it: see outbox::send.
+template <class T>
+result<void> send_item(outbox& out, const T& value, instant deadline) {
+    buffer bytes;
+    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
+        return error(reason::misuse, why);
+    return out.send(std::move(bytes), deadline);
 }
 
 /// The value of one item.
