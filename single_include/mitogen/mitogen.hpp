@@ -6182,8 +6182,8 @@ void encode(writer& w, const Ts&... values) {
 }
 
 namespace wire {
-// Makes `bytes` those of `values`, which `router` sends to the context `to`. Returns why that cannot
-// be, or null: see writer::failure().
+// Makes `bytes` those of `values`, which `router` sends to the context `to`. Returns why that
+// cannot be, or null: see writer::failure().
 template <class... Ts>
 const char* encode_from(const void* router, buffer& bytes, context_id to, const Ts&... values) {
     bytes.resize(encoded_size(values...));
@@ -8183,7 +8183,7 @@ public:
     virtual bool may_name(context_id from, context_id id, bool made_there) = 0;
     /// The address of `id` is sent to `to`; no_context: to somebody, who may be any.
     virtual void hand_out(context_id to, context_id id) = 0;
-    /// Runs `call` on the loop when `id` is lost; soon if it is lost already.
+    /// Runs `call` on the loop when `id` is lost; soon if it is lost already or nobody knows it.
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
     /// The names from below the root down to `id`, as far as this context knows them.
     virtual std::vector<std::string> path_of(context_id id) = 0;
@@ -8820,6 +8820,8 @@ inline constexpr handle_id admitted = 119;
 /// what a parent has of its child's program for other machines
 inline constexpr handle_id list_programs = 120;
 inline constexpr handle_id read_program = 121; ///< a piece of one of them
+/// a child wants to be told, by del_route, when a context elsewhere is lost
+inline constexpr handle_id watch_route = 122;
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -9439,7 +9441,8 @@ public:
     /// Its path joined by dots: "bastion.web1".
     std::string name() const { return port().dotted_path_of(id_); }
 
-    /// True while there is a route to it.
+    /// True while there is a route to it, as far as is known here: of one that is not below, its
+    /// loss is heard of from the first question on. Does not block.
     bool alive() const { return port().reaches(id_); }
 
     /// One line of text about it, and one for each that waits here for it: see router::describe.
@@ -9456,7 +9459,8 @@ public:
                (lost ? "lost: " + std::string(lost->message()) : "not known here");
     }
 
-    /// Runs `call(error)` on the loop when it is lost; soon if it is lost already.
+    /// Runs `call(error)` on the loop when it is lost, wherever in the tree it is; soon if it is
+    /// lost already, or is not known to anyone: reason::no_route.
     void on_disconnect(unique_function<void(const error&)> call) const {
         port().on_disconnect(id_, std::move(call));
     }
@@ -9851,7 +9855,8 @@ struct received_item {
 /// Makes `bytes` the message of one item. Returns why that cannot be, or null.
 template <class T>
 const char* encode_item(buffer& bytes, context_id to, const void* router, const T& value) {
-    return wire::encode_from(router, bytes, to, static_cast<std::uint8_t>(wire::flow_frame::item), value);
+    return wire::encode_from(router, bytes, to, static_cast<std::uint8_t>(wire::flow_frame::item),
+                             value);
 }
 
 /// The message of one item that `out` sends.
@@ -16913,6 +16918,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unordered_map>
+#include <unordered_set>
 
 // ---- mitogen/base/checksum.hpp ----
 // checksum.hpp: the two checksums of a file that a bare machine can compute as well: SHA-256, and
@@ -25237,6 +25243,9 @@ public:
     /// dropped.
     std::uint64_t late_frames() const noexcept { return late_frames_; }
 
+    /// That link is to be told when that context is lost.
+    void add_partner(link& who, context_id of) { correspondents_.note(who, of); }
+
     /// The links below that have sent to a context which is lost: they are to be told.
     std::vector<std::shared_ptr<link>> partners_of(context_id gone) {
         return correspondents_.end(gone);
@@ -25477,6 +25486,7 @@ private:
         std::string place;
     };
     std::vector<lost_peer> lost_; // oldest first
+    std::unordered_set<context_id> followed_; // elsewhere: the parent was asked to tell
     std::optional<error> parent_lost_;
 
     std::optional<error> remembered(context_id id) const { // under mutex_
@@ -25501,6 +25511,14 @@ public:
         return already;
     }
 
+    /// False if the parent was asked already to tell when `id` is lost. Of more contexts than are
+    /// remembered it is asked again, which does no harm.
+    bool begin_to_follow(context_id id) {
+        const std::lock_guard lock(mutex_);
+        if (followed_.size() >= kept) followed_.clear();
+        return followed_.insert(id).second;
+    }
+
     /// Why `id` is gone, as far as it is remembered.
     std::optional<error> why_lost(context_id id) {
         const std::lock_guard lock(mutex_);
@@ -25519,16 +25537,23 @@ public:
     /// finds none then finds why.
     MITOGEN_COLD void add(context_id id, const error& why, std::string place = {}) {
         const std::lock_guard lock(mutex_);
+        followed_.erase(id);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
         lost_.push_back({id, why, std::move(place)});
     }
 
     /// Hands out who wants to be told that `id`, which has been added, is lost.
     MITOGEN_COLD std::vector<watcher> take_watchers(context_id id) {
+        return take_watchers_if([&](context_id watched) { return watched == id; });
+    }
+
+    /// The same of every context for which `gone(id)` holds.
+    template <class Gone>
+    MITOGEN_COLD std::vector<watcher> take_watchers_if(Gone&& gone) {
         std::vector<watcher> told;
         const std::lock_guard lock(mutex_);
         std::erase_if(watches_, [&](watch_entry& w) {
-            if (w.id != id) return false;
+            if (!gone(w.id)) return false;
             told.push_back(std::move(w.call));
             return true;
         });
@@ -26076,7 +26101,9 @@ public:
 
     result<void> add_raw_handler(handle_id number, handler_options options,
                                  raw_handler call) final {
-        return handlers_.add(number, options, std::move(call));
+        result<void> added = handlers_.add(number, options, std::move(call));
+        if (added && options.respondent != no_context) follow(options.respondent);
+        return added;
     }
     handle_id new_handle() final { return handlers_.new_handle(); }
     void remove_handler(handle_id number) final { handlers_.remove(number); }
@@ -26166,7 +26193,9 @@ public:
 
     bool reaches(context_id id) final {
         if (id == id_ || routes_.find(id)) return true;
-        return parent_ && !lost_peers_.why_parent_lost() && !lost_peers_.why_lost(id);
+        if (!parent_ || lost_peers_.why_parent_lost() || lost_peers_.why_lost(id)) return false;
+        follow(id);
+        return true;
     }
 
     /// Answers a message. Threads: any.
@@ -26207,6 +26236,25 @@ public:
         if (std::optional<error> already = lost_peers_.watch(id, call))
             broker_.defer(
                 [call = std::move(call), why = std::move(*already)]() mutable { call(why); });
+        else
+            follow(id);
+    }
+
+    /// Sees to it that this context hears of the end of `id`, wherever that is: the parent is asked
+    /// to tell. The root, which knows all that there are, tells at once of one that never was or is
+    /// no longer remembered. Threads: any.
+    void follow(context_id id) {
+        if (id == id_ || routes_.find(id)) return;
+        if (!parent_) {
+            broker_.defer([this, id] {
+                if (!routes_.find(id) && !why_lost(id)) tell_lost(id, unreachable(id).error());
+            });
+        } else if (id != parent_->id && lost_peers_.begin_to_follow(id)) {
+            broker_.defer([this, id] {
+                (void)send(this->address(parent_->id, handles::watch_route), encode(id),
+                           flush_mode::soon);
+            });
+        }
     }
 
     std::optional<error> why_lost(context_id id) final { return lost_peers_.why_lost(id); }
@@ -26260,6 +26308,7 @@ public:
             outstanding_->fail_all(no_context, why);
             const auto beyond = [&](context_id id) { return id != id_ && !routes_.find(id); };
             for (const registration& r : handlers_.take_bound_if(beyond)) deliver_dead(r, why);
+            call_watchers(lost_peers_.take_watchers_if(beyond), why);
         }
         return ids;
     }
@@ -26316,8 +26365,13 @@ private:
     MITOGEN_COLD void tell_lost(context_id id, const error& why) {
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        call_watchers(lost_peers_.take_watchers(id), why);
+    }
+
+    MITOGEN_COLD void call_watchers(std::vector<typename basic_lost_peers<Io>::watcher> told,
+                                    const error& why) {
         const at_work here(named_work, "a callback of on_disconnect");
-        for (auto& call : lost_peers_.take_watchers(id)) guarded(nullptr, {}, [&] { call(why); });
+        for (auto& call : told) guarded(nullptr, {}, [&] { call(why); });
     }
 
     result<void> unreachable(context_id dst) {
@@ -28979,8 +29033,8 @@ class basic_route_monitor {
                               "the parent wants to forget the route to context " +
                                   std::to_string(gone) + ", which is known better here");
         }
-        const error why = decode_error(notice, router_.paths());
-        router_.on_peer_lost(gone, why);
+        if (!router_.why_lost(gone))
+            router_.on_peer_lost(gone, decode_error(notice, router_.paths()));
         tell_partners(gone, notice);
     }
 
@@ -29021,12 +29075,37 @@ class basic_route_monitor {
         withdraw(gone, why);
     }
 
+    /// A neighbour below wants to be told when a context is lost: now, if that has been lost, or if
+    /// there is none.
+    MITOGEN_COLD void on_watch(const message& m) {
+        const std::shared_ptr<link> from = from_neighbour(m);
+        if (!from) return;
+        const result<context_id> id = mitogen::decode<context_id>(m.payload);
+        if (!id)
+            return router_.note_refusal(*from,
+                                        [] { return std::string("a watch that does not decode"); });
+        if (*id == router_.id()) return; // it is told by the end of the link
+        const bool here = router_.routes().find(*id) != nullptr;
+        std::optional<error> lost = here ? std::nullopt : router_.why_lost(*id);
+        if (!lost && (here || router_.parent())) {
+            router_.add_partner(*from, *id);
+            return router_.follow(*id);
+        }
+        if (!lost) lost = dead_message::no_route(*id, router_.id());
+        const buffer notice = encode_error(*lost);
+        (void)from->transport->send(router_.address(from->id, handles::del_route),
+                                    mitogen::encode(*id, std::span<const std::byte>(notice)),
+                                    router_.loop().lane(), flush_mode::soon, true);
+    }
+
 public:
     explicit basic_route_monitor(core& node) : router_(node) {
         (void)router_.add_raw_handler(handles::add_route, {.from = senders::anyone},
                                       [this](const message& m) { on_add(m); });
         (void)router_.add_raw_handler(handles::del_route, {.from = senders::anyone},
                                       [this](const message& m) { on_del(m); });
+        (void)router_.add_raw_handler(handles::watch_route, {.from = senders::anyone},
+                                      [this](const message& m) { on_watch(m); });
     }
 
     /// A context below is reachable from now on.

@@ -372,9 +372,9 @@ TEST_CASE("one that sends garbage once it has joined is lost, with the reason") 
     t.root.listen(f.socket());
     const raw_socket s = raw_socket::connected(f.socket());
     event lost;
-    t.root.context_by_id(1).on_disconnect(lost.call());
     s.say(good_request());
     mitogen::joined other = mitogen::join(f.socket());
+    t.root.context_by_id(1).on_disconnect(lost.call());
     s.say(std::string(1000, 'g'));
     CHECK(s.closed());
     CHECK(contains(lost.text(), "corrupt"));

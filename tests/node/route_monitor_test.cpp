@@ -4,6 +4,8 @@
 #include <mitogen/codec/codec.hpp>
 
 #include <atomic>
+#include <future>
+#include <thread>
 
 namespace {
 
@@ -74,6 +76,83 @@ TEST_CASE("a child may announce what is below it, and take it back") {
     settle(raw, 7);
     CHECK(f.root.router.routes().find(71) == nullptr);
     CHECK(f.root.router.why_lost(71)->message() == "it fell");
+}
+
+/// What a callback of on_disconnect is told.
+struct told {
+    std::promise<reason> why;
+    auto call() {
+        return [this](const error& e) { why.set_value(e.reason()); };
+    }
+};
+
+TEST_CASE("who watches a context that is elsewhere is told of its end, however far away it is") {
+    family f;
+    told of_other, of_leaf, of_dead;
+    std::promise<context_id> bound;
+    std::promise<bool> alive;
+    f.leaf.router.on_disconnect(3, of_other.call()); // has never sent to it
+    f.leaf.add_handler(2001, [&](const message& m) { bound.set_value(m.dead() ? m.src() : 0); },
+                       {.from = senders::anyone, .respondent = 3});
+    f.other.router.on_disconnect(2, of_leaf.call());
+    CHECK(f.leaf.router.reaches(3));
+    REQUIRE(f.leaf.ask(0, 1000)); // the root knows of that now, and
+    REQUIRE(f.other.ask(0, 1000));
+    SECTION("the one end") {
+        f.other.cut_all();
+        CHECK(of_other.why.get_future().get() == reason::respondent_lost);
+        CHECK(bound.get_future().get() == 3);
+        CHECK_FALSE(f.leaf.router.reaches(3));
+        told later;
+        f.leaf.router.on_disconnect(3, later.call());
+        CHECK(later.why.get_future().get() == reason::respondent_lost);
+    }
+    SECTION("the other end") {
+        f.leaf.cut_all();
+        CHECK(of_leaf.why.get_future().get() == reason::respondent_lost);
+        CHECK_FALSE(f.other.router.reaches(2));
+        // what lies beyond the link to the parent is lost with it
+        CHECK(of_other.why.get_future().get() == reason::respondent_lost);
+        CHECK(bound.get_future().get() == 3);
+    }
+}
+
+TEST_CASE("who watches a context that is not there is told at once") {
+    family f;
+    for (node* at : {&f.root, &f.middle, &f.leaf}) {
+        CAPTURE(at->router.id());
+        told never_was;
+        at->router.on_disconnect(4711, never_was.call());
+        CHECK(never_was.why.get_future().get() == reason::no_route);
+        CHECK_FALSE(at->router.reaches(4711));
+    }
+    std::promise<bool> dead;
+    f.leaf.add_handler(2001, [&](const message& m) { dead.set_value(m.dead()); },
+                       {.from = senders::anyone, .respondent = 4712});
+    CHECK(dead.get_future().get());
+    f.other.cut_all();
+    REQUIRE(f.root.loop.run([] {}));
+    while (f.root.router.routes().find(3)) std::this_thread::yield();
+    told lost;
+    f.leaf.router.on_disconnect(3, lost.call()); // before, and nobody has told it
+    CHECK(lost.why.get_future().get() == reason::respondent_lost);
+}
+
+TEST_CASE("watches of a child that do not decode, or are many, cost a refusal and no more") {
+    family f;
+    raw_end raw = f.root.add_raw_child(7);
+    const header watch{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::watch_route};
+    raw.write(watch, "rubbish");
+    settle(raw, 7);
+    CHECK(f.root.router.routes().find(7)->refusals == 1);
+    for (context_id id = 0; id < 5000; ++id) raw.write(watch, text_of(mitogen::encode(id % 3)));
+    settle(raw, 7); // of those that are there, and of the root, nothing is said
+    raw.write(watch, text_of(mitogen::encode(context_id{4711})));
+    const auto [head, payload] = raw.next();
+    CHECK(head.handle == mitogen::handles::del_route);
+    CHECK(*mitogen::decode<context_id>(bytes(payload).first(4)) == 4711);
+    f.leaf.cut_all();
+    CHECK(raw.next().first.handle == mitogen::handles::del_route);
 }
 
 TEST_CASE("routes that nobody may claim are refused") {

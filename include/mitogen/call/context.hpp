@@ -113,7 +113,8 @@ public:
     /// Its path joined by dots: "bastion.web1".
     std::string name() const { return port().dotted_path_of(id_); }
 
-    /// True while there is a route to it.
+    /// True while there is a route to it, as far as is known here: of one that is not below, its
+    /// loss is heard of from the first question on. Does not block.
     bool alive() const { return port().reaches(id_); }
 
     /// One line of text about it, and one for each that waits here for it: see router::describe.
@@ -130,7 +131,8 @@ public:
                (lost ? "lost: " + std::string(lost->message()) : "not known here");
     }
 
-    /// Runs `call(error)` on the loop when it is lost; soon if it is lost already.
+    /// Runs `call(error)` on the loop when it is lost, wherever in the tree it is; soon if it is
+    /// lost already, or is not known to anyone: reason::no_route.
     void on_disconnect(unique_function<void(const error&)> call) const {
         port().on_disconnect(id_, std::move(call));
     }

@@ -129,6 +129,9 @@ public:
     /// dropped.
     std::uint64_t late_frames() const noexcept { return late_frames_; }
 
+    /// That link is to be told when that context is lost.
+    void add_partner(link& who, context_id of) { correspondents_.note(who, of); }
+
     /// The links below that have sent to a context which is lost: they are to be told.
     std::vector<std::shared_ptr<link>> partners_of(context_id gone) {
         return correspondents_.end(gone);

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,7 @@ private:
         std::string place;
     };
     std::vector<lost_peer> lost_; // oldest first
+    std::unordered_set<context_id> followed_; // elsewhere: the parent was asked to tell
     std::optional<error> parent_lost_;
 
     std::optional<error> remembered(context_id id) const { // under mutex_
@@ -62,6 +64,14 @@ public:
         return already;
     }
 
+    /// False if the parent was asked already to tell when `id` is lost. Of more contexts than are
+    /// remembered it is asked again, which does no harm.
+    bool begin_to_follow(context_id id) {
+        const std::lock_guard lock(mutex_);
+        if (followed_.size() >= kept) followed_.clear();
+        return followed_.insert(id).second;
+    }
+
     /// Why `id` is gone, as far as it is remembered.
     std::optional<error> why_lost(context_id id) {
         const std::lock_guard lock(mutex_);
@@ -80,16 +90,23 @@ public:
     /// finds none then finds why.
     MITOGEN_COLD void add(context_id id, const error& why, std::string place = {}) {
         const std::lock_guard lock(mutex_);
+        followed_.erase(id);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
         lost_.push_back({id, why, std::move(place)});
     }
 
     /// Hands out who wants to be told that `id`, which has been added, is lost.
     MITOGEN_COLD std::vector<watcher> take_watchers(context_id id) {
+        return take_watchers_if([&](context_id watched) { return watched == id; });
+    }
+
+    /// The same of every context for which `gone(id)` holds.
+    template <class Gone>
+    MITOGEN_COLD std::vector<watcher> take_watchers_if(Gone&& gone) {
         std::vector<watcher> told;
         const std::lock_guard lock(mutex_);
         std::erase_if(watches_, [&](watch_entry& w) {
-            if (w.id != id) return false;
+            if (!gone(w.id)) return false;
             told.push_back(std::move(w.call));
             return true;
         });

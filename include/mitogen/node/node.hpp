@@ -198,7 +198,7 @@ public:
     virtual bool may_name(context_id from, context_id id, bool made_there) = 0;
     /// The address of `id` is sent to `to`; no_context: to somebody, who may be any.
     virtual void hand_out(context_id to, context_id id) = 0;
-    /// Runs `call` on the loop when `id` is lost; soon if it is lost already.
+    /// Runs `call` on the loop when `id` is lost; soon if it is lost already or nobody knows it.
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
     /// The names from below the root down to `id`, as far as this context knows them.
     virtual std::vector<std::string> path_of(context_id id) = 0;

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -113,8 +114,8 @@ class basic_route_monitor {
                               "the parent wants to forget the route to context " +
                                   std::to_string(gone) + ", which is known better here");
         }
-        const error why = decode_error(notice, router_.paths());
-        router_.on_peer_lost(gone, why);
+        if (!router_.why_lost(gone))
+            router_.on_peer_lost(gone, decode_error(notice, router_.paths()));
         tell_partners(gone, notice);
     }
 
@@ -155,12 +156,37 @@ class basic_route_monitor {
         withdraw(gone, why);
     }
 
+    /// A neighbour below wants to be told when a context is lost: now, if that has been lost, or if
+    /// there is none.
+    MITOGEN_COLD void on_watch(const message& m) {
+        const std::shared_ptr<link> from = from_neighbour(m);
+        if (!from) return;
+        const result<context_id> id = mitogen::decode<context_id>(m.payload);
+        if (!id)
+            return router_.note_refusal(*from,
+                                        [] { return std::string("a watch that does not decode"); });
+        if (*id == router_.id()) return; // it is told by the end of the link
+        const bool here = router_.routes().find(*id) != nullptr;
+        std::optional<error> lost = here ? std::nullopt : router_.why_lost(*id);
+        if (!lost && (here || router_.parent())) {
+            router_.add_partner(*from, *id);
+            return router_.follow(*id);
+        }
+        if (!lost) lost = dead_message::no_route(*id, router_.id());
+        const buffer notice = encode_error(*lost);
+        (void)from->transport->send(router_.address(from->id, handles::del_route),
+                                    mitogen::encode(*id, std::span<const std::byte>(notice)),
+                                    router_.loop().lane(), flush_mode::soon, true);
+    }
+
 public:
     explicit basic_route_monitor(core& node) : router_(node) {
         (void)router_.add_raw_handler(handles::add_route, {.from = senders::anyone},
                                       [this](const message& m) { on_add(m); });
         (void)router_.add_raw_handler(handles::del_route, {.from = senders::anyone},
                                       [this](const message& m) { on_del(m); });
+        (void)router_.add_raw_handler(handles::watch_route, {.from = senders::anyone},
+                                      [this](const message& m) { on_watch(m); });
     }
 
     /// A context below is reachable from now on.

@@ -154,7 +154,9 @@ public:
 
     result<void> add_raw_handler(handle_id number, handler_options options,
                                  raw_handler call) final {
-        return handlers_.add(number, options, std::move(call));
+        result<void> added = handlers_.add(number, options, std::move(call));
+        if (added && options.respondent != no_context) follow(options.respondent);
+        return added;
     }
     handle_id new_handle() final { return handlers_.new_handle(); }
     void remove_handler(handle_id number) final { handlers_.remove(number); }
@@ -244,7 +246,9 @@ public:
 
     bool reaches(context_id id) final {
         if (id == id_ || routes_.find(id)) return true;
-        return parent_ && !lost_peers_.why_parent_lost() && !lost_peers_.why_lost(id);
+        if (!parent_ || lost_peers_.why_parent_lost() || lost_peers_.why_lost(id)) return false;
+        follow(id);
+        return true;
     }
 
     /// Answers a message. Threads: any.
@@ -285,6 +289,25 @@ public:
         if (std::optional<error> already = lost_peers_.watch(id, call))
             broker_.defer(
                 [call = std::move(call), why = std::move(*already)]() mutable { call(why); });
+        else
+            follow(id);
+    }
+
+    /// Sees to it that this context hears of the end of `id`, wherever that is: the parent is asked
+    /// to tell. The root, which knows all that there are, tells at once of one that never was or is
+    /// no longer remembered. Threads: any.
+    void follow(context_id id) {
+        if (id == id_ || routes_.find(id)) return;
+        if (!parent_) {
+            broker_.defer([this, id] {
+                if (!routes_.find(id) && !why_lost(id)) tell_lost(id, unreachable(id).error());
+            });
+        } else if (id != parent_->id && lost_peers_.begin_to_follow(id)) {
+            broker_.defer([this, id] {
+                (void)send(this->address(parent_->id, handles::watch_route), encode(id),
+                           flush_mode::soon);
+            });
+        }
     }
 
     std::optional<error> why_lost(context_id id) final { return lost_peers_.why_lost(id); }
@@ -338,6 +361,7 @@ public:
             outstanding_->fail_all(no_context, why);
             const auto beyond = [&](context_id id) { return id != id_ && !routes_.find(id); };
             for (const registration& r : handlers_.take_bound_if(beyond)) deliver_dead(r, why);
+            call_watchers(lost_peers_.take_watchers_if(beyond), why);
         }
         return ids;
     }
@@ -394,8 +418,13 @@ private:
     MITOGEN_COLD void tell_lost(context_id id, const error& why) {
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        call_watchers(lost_peers_.take_watchers(id), why);
+    }
+
+    MITOGEN_COLD void call_watchers(std::vector<typename basic_lost_peers<Io>::watcher> told,
+                                    const error& why) {
         const at_work here(named_work, "a callback of on_disconnect");
-        for (auto& call : lost_peers_.take_watchers(id)) guarded(nullptr, {}, [&] { call(why); });
+        for (auto& call : told) guarded(nullptr, {}, [&] { call(why); });
     }
 
     result<void> unreachable(context_id dst) {

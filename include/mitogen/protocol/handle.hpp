@@ -48,6 +48,8 @@ inline constexpr handle_id admitted = 119;
 /// what a parent has of its child's program for other machines
 inline constexpr handle_id list_programs = 120;
 inline constexpr handle_id read_program = 121; ///< a piece of one of them
+/// a child wants to be told, by del_route, when a context elsewhere is lost
+inline constexpr handle_id watch_route = 122;
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI
