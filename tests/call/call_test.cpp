@@ -414,11 +414,10 @@ TEST_CASE("a message to a handle waits while the link holds too much") {
             most = std::max(most, a.peer_link->transport->queued());
         }
     });
-    // nobody reads: it gets there
+    // nobody reads: it gets there, or this does not end
     while (a.peer_link->transport->queued() < bounds.queue_bytes) std::this_thread::yield();
     for (int i = 0; i < count; ++i) REQUIRE(a.peer.receive());
     sends.join();
-    CHECK(most >= bounds.queue_bytes);
     CHECK(most < bounds.queue_bytes + 200'000);
 }
 
