@@ -88,9 +88,8 @@ struct told {
 
 TEST_CASE("who watches a context that is elsewhere is told of its end, however far away it is") {
     family f;
-    told of_other, of_leaf, of_dead;
+    told of_other, of_leaf;
     std::promise<context_id> bound;
-    std::promise<bool> alive;
     f.leaf.router.on_disconnect(3, of_other.call()); // has never sent to it
     f.leaf.add_handler(2001, [&](const message& m) { bound.set_value(m.dead() ? m.src() : 0); },
                        {.from = senders::anyone, .respondent = 3});

@@ -4,6 +4,7 @@
 #include "mishaps.hpp"
 #include "seeds.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdint>
@@ -79,7 +80,9 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
     std::uint64_t struck = 0;
     std::uint64_t failed = 0;
     const std::string which = GENERATE("none", "kill", "cut", "spawn", "freeze", "all");
-    for (std::uint64_t seed = 1; seed <= seeds(1000); ++seed) {
+    // fewer are too few to say how often something fails
+    const std::uint64_t worlds = std::max<std::uint64_t>(seeds(1000), 20);
+    for (std::uint64_t seed = 1; seed <= worlds; ++seed) {
         CAPTURE(which, seed);
         sim::fleet fleet({.seed = seed, .faults = mishaps::faults_of(which)});
         std::string trouble;
@@ -127,8 +130,8 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
         CHECK(trouble == "");
         REQUIRE(o.completed);
     }
-    CHECK(failed >= often(100)); // it is worth something
-    if (which == "kill" || which == "cut" || which == "all") CHECK(struck >= often(300));
+    CHECK(failed > seeds(100)); // it is worth something
+    if (which == "kill" || which == "cut" || which == "all") CHECK(struck > seeds(300));
 }
 
 TEST_CASE("as many members as children fail, in whatever order things happen") {

@@ -130,5 +130,5 @@ TEST_CASE("tasks that are begun again end, and leave nothing behind, whatever go
         CHECK(trouble == "");
         REQUIRE(o.completed);
     }
-    CHECK(in_time >= often(1)); // some were stopped while they went on
+    CHECK(in_time > 0); // some were stopped while they went on
 }

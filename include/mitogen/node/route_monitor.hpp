@@ -119,13 +119,17 @@ class basic_route_monitor {
         tell_partners(gone, notice);
     }
 
+    /// `answers`: because it has asked.
+    void tell(link& below, context_id gone, std::span<const std::byte> notice,
+              bool answers = false) {
+        (void)below.transport->send(router_.address(below.id, handles::del_route),
+                                    mitogen::encode(gone, notice), router_.loop().lane(),
+                                    flush_mode::soon, answers);
+    }
+
     /// Those below who have sent to it may be waiting for it.
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
-        for (const auto& partner : router_.partners_of(gone)) {
-            partner->transport->send(router_.address(partner->id, handles::del_route),
-                                  mitogen::encode(gone, notice), router_.loop().lane(),
-                                  flush_mode::soon);
-        }
+        for (const auto& partner : router_.partners_of(gone)) tell(*partner, gone, notice);
     }
 
     MITOGEN_COLD void on_del(const message& m) {
@@ -173,10 +177,7 @@ class basic_route_monitor {
             return router_.follow(*id);
         }
         if (!lost) lost = dead_message::no_route(*id, router_.id());
-        const buffer notice = encode_error(*lost);
-        (void)from->transport->send(router_.address(from->id, handles::del_route),
-                                    mitogen::encode(*id, std::span<const std::byte>(notice)),
-                                    router_.loop().lane(), flush_mode::soon, true);
+        tell(*from, *id, encode_error(*lost), true);
     }
 
 public:

@@ -80,10 +80,9 @@ result<buffer> item_frame(const outbox& out, const T& value) {
 /// Encodes an item and sends it: see outbox::send.
 template <class T>
 result<void> send_item(outbox& out, const T& value, instant deadline) {
-    buffer bytes;
-    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
-        return error(reason::misuse, why);
-    return out.send(std::move(bytes), deadline);
+    result<buffer> bytes = item_frame(out, value);
+    if (!bytes) return bytes.error();
+    return out.send(std::move(*bytes), deadline);
 }
 
 /// The value of one item.
