@@ -101,6 +101,7 @@
 #include <mitogen/node/flow_budget.hpp>
 #include <mitogen/node/handler_options.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/node/node_timer.hpp>
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/node/status/status.hpp>
 #include <mitogen/nursery/dialog_runs.hpp>

@@ -47,7 +47,7 @@
 #include <unistd.h>
 
 // ---- mitogen/base/version.hpp ----
-// version.hpp: the one place where the version is written.
+// version.hpp: the one place that has the version.
 
 #define MITOGEN_VERSION_MAJOR 0
 #define MITOGEN_VERSION_MINOR 1
@@ -4002,7 +4002,7 @@ constexpr auto bind_members([[maybe_unused]] T& value) noexcept {
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/codec/reflect/member_names.hpp ----
-// member_names.hpp: the names of members, as the compiler writes them where it prints a pointer to
+// member_names.hpp: the names of members, as the compiler writes them when it prints a pointer to
 // one.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -8043,11 +8043,23 @@ struct outgoing_bytes {
 /// How one call is made.
 struct call_options {
     duration_ns within = never; ///< time the answer may take; never: any
+    duration_ns grace = 0;      ///< when that is over: how long the callee's end is awaited
     std::uint64_t chain = 0;    ///< 0: none
     flow_address flow{};        ///< if the caller takes items
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the call
 #endif
+
+    /// Why it has ended if its time is over: that of `within`, or of the scopes it was made in.
+    error too_late(bool inherited) const {
+        if (inherited)
+            return error(reason::timeout,
+                         "the deadline of the call that it was made in has passed");
+        const std::string span = std::to_string(within / 1'000'000) + " ms";
+        // a wait for an item that gives up has reason::timeout, and the flow goes on
+        return flow.port ? error(reason::deadline, "its time is over: no end within " + span)
+                         : error(reason::timeout, "no answer within " + span);
+    }
 };
 
 /// The question::subject of a request to handles::connect.
@@ -9175,8 +9187,9 @@ MITOGEN_COLD inline error waits_for_child() {
 } // namespace detail
 
 /// A base of those who make children: `Maker` has
-/// `begin_child(any_method, making_options) -> future<context>` and `loop_runs_here()`; a context
-/// restricts by `accepts<Method>` which methods it takes. Each method is a struct of options.
+/// `begin_child(any_method, making_options) -> future<context>` and `cannot_wait()`; a context
+/// restricts by `accepts<Method>` which methods it takes; a nursery says in `arrived(result)` what
+/// has come of waiting for a child. Each method is a struct of options.
 ///
 /// All block until the child is up, but for connect_async. The try_ forms return the error that the
 /// others throw. Threads: as those of `Maker`; a function that runs on the loop can only use
@@ -9184,6 +9197,9 @@ MITOGEN_COLD inline error waits_for_child() {
 template <class Maker, class Context = context>
 class connect_methods {
     const Maker& maker() const noexcept { return static_cast<const Maker&>(*this); }
+
+protected:
+    static result<Context> arrived(result<Context> up) { return up; }
 
 public:
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
@@ -9194,7 +9210,7 @@ public:
     template <class Method>
     result<Context> try_connect(const Method& method) const {
         if (std::optional<error> why = maker().cannot_wait()) return std::move(*why);
-        return connect_async(method).try_get();
+        return maker().arrived(connect_async(method).try_get());
     }
 
     /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out
@@ -14171,6 +14187,41 @@ using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/node/node_timer.hpp ----
+// node_timer.hpp: a moment at which something is done, unless it is called off before.
+
+namespace mitogen::inline MITOGEN_ABI::detail {
+
+/// Runs something once, at a moment, on the loop. Moves. Its event is its own until it is called
+/// off or destroyed: a slot of the table that somebody else has by then is not touched.
+/// Threads: one at a time. What it runs may outlive it by a moment, and must keep what it needs.
+class node_timer {
+    outstanding_call* event_ = nullptr;
+
+public:
+    node_timer() = default;
+    /// Runs `go` at the moment `at`; not at all if the router closes before.
+    node_timer(mitogen::node& on, instant at, unique_function<void()> go)
+        : event_(&on.open_event()) {
+        event_->then([event = event_, go = std::move(go)]() mutable {
+            if (event->failure()->reason() == reason::timeout) go();
+        });
+        on.expire(*event_, at, error(reason::timeout, "a moment has come"));
+    }
+    node_timer(node_timer&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+    node_timer& operator=(node_timer&& other) noexcept {
+        std::swap(event_, other.event_);
+        return *this;
+    }
+    ~node_timer() {
+        if (!event_) return;
+        event_->fail(error(reason::cancelled, "called off"));
+        event_->release();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI::detail
+
 // ---- mitogen/nursery/dialog_runs.hpp ----
 // dialog_runs.hpp: the dialogs that a restarted one has been so far: which is the newest, and
 // whether another one comes.
@@ -14752,17 +14803,20 @@ public:
 
     mitogen::node& node() const noexcept { return node_; }
 
-    /// The body of the nursery begins: what the worker waits for from now on ends when it stops.
-    /// Threads: the worker's.
-    virtual void enter_body(scope_worker& worker, instant deadline) = 0;
+    /// All of it may take that long from now (never: any time). `body`, if not null, runs the body:
+    /// what it waits for from now on ends when the nursery stops. Threads: the worker's.
+    virtual void begin(scope_worker* body, duration_ns within) = 0;
     /// The body has ended. Threads: any. Again: nothing.
     virtual void leave_body() noexcept = 0;
 
-    /// All of it may take that long from now.
-    virtual void limit(duration_ns within) = 0;
+    /// When the nursery itself is late, or the scopes around it. It never changes.
+    virtual instant deadline() const noexcept = 0;
 #if defined(__cpp_lib_jthread)
     virtual std::stop_token stop_token() = 0;
 #endif
+
+    /// From asking a task to stop, to ending it.
+    virtual duration_ns grace() const noexcept = 0;
 
     /// The error of what was cancelled with this nursery.
     virtual error cancelled_here(const char* by) const = 0;
@@ -14782,6 +14836,8 @@ public:
     virtual void begun(nursery_member& t) = 0;
     /// It has ended; `failure` is null if that is well. Once for each.
     virtual void ended(nursery_member& t, const error* failure) = 0;
+    /// Its time is over, which fails the nursery, but it has not ended: `why` is its failure.
+    virtual void late(nursery_member& t, const error& why) = 0;
     /// True if a task that has ended may be begun again: nothing wants it to stop.
     virtual bool may_go_on(const nursery_member& t) = 0;
     /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
@@ -14954,6 +15010,8 @@ class nursery_call final : public nursery_result<T> {
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
+    node_timer due_{}; // of the run that calls_
+    std::optional<error> late_; // what the nursery was told when it was due
     std::unique_ptr<restarts> again_; // null: it runs once
     unique_function<void(const error*)> on_restart_{};
 
@@ -14983,24 +15041,47 @@ class nursery_call final : public nursery_result<T> {
                                     false));
     }
 
-    template <class Send>
-    void send(context_id to, Send&& call) {
+    /// `call(target)` makes it.
+    template <class Target, class Call>
+    void send(const Target& target, Call&& call) {
         unless_begun guard{*this};
-        future<T> answer = call();
+        call_options options = target.options();
+        // Late, it is waited for nevertheless while it puts things right.
+        if (!again_) options.grace = this->nursery_->grace();
+        const instant now = this->nursery_->node().now();
+        const duration_ns left =
+            in_timed_scope() ? time_left(options.within, now) : options.within;
+        // At the deadline of the nursery it is late with everything.
+        const bool has_own = !again_ && after(now, left) < this->nursery_->deadline();
+        future<T> answer = call(call_target(target.port(), target.id(), options));
         guard.begun = true;
         std::optional<error> unwanted;
         std::optional<error> stop;
         {
             const std::lock_guard lock(mutex_);
-            where_ = to;
+            where_ = target.id();
             answer_ = std::move(answer);
             calls_ = true;
             stop = asked_;
             unwanted = given_up_;
+            if (has_own)
+                due_ = node_timer(this->nursery_->node(), after(now, left),
+                                  [me = self(), why = options.too_late(left != options.within)] {
+                                      me->is_late(why);
+                                  });
         }
         answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
         if (unwanted) return answer_.abandon(*unwanted);
         if (stop) tell_callee(*stop);
+    }
+
+    void is_late(const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!calls_ || asked_) return;
+            late_ = why;
+        }
+        this->nursery_->late(*this, why);
     }
 
     void keep_deadline() {
@@ -15021,14 +15102,12 @@ class nursery_call final : public nursery_result<T> {
         }
         if (failure) return ran(&*failure);
         if (again_) this->nursery_->replaceable(up->id());
-        send(up->id(), [&] {
-            // in the scopes of start(), whoever's thread this is
-            const shielded others;
-            const instant now = this->nursery_->node().now();
-            const duration_ns left =
-                deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
-            return call(up->within(std::chrono::nanoseconds(left)));
-        });
+        // in the scopes of start(), whoever's thread this is
+        const shielded others;
+        const instant now = this->nursery_->node().now();
+        const duration_ns left =
+            deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
+        send(up->within(std::chrono::nanoseconds(left)), call);
     }
 
     /// Runs it in a context that is on its way: `call(context)` begins it there.
@@ -15050,6 +15129,17 @@ class nursery_call final : public nursery_result<T> {
 
     /// A run of it is over.
     void ran(const error* failure) {
+        node_timer due; // called off without the lock
+        std::optional<error> late;
+        {
+            const std::lock_guard lock(mutex_);
+            due = std::move(due_);
+            late = late_;
+        }
+        // What it says itself counts if it is more than that it was late.
+        if (late && (!failure || failure->reason() == reason::timeout ||
+                     failure->reason() == reason::cancelled))
+            failure = &*late;
         if (!again_ || !pause(failure)) this->nursery_->ended(*this, failure);
     }
 
@@ -15112,11 +15202,11 @@ public:
 
     // ---- how it begins: one of them, once
 
-    template <class Send>
-    void call(context_id to, Send&& send_it) {
+    template <class Target, class Call>
+    void call(const Target& target, Call&& call_it) {
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
-        send(to, std::forward<Send>(send_it));
+        send(target, call_it);
         this->nursery_->begun(*this);
     }
 
@@ -15137,12 +15227,12 @@ public:
         run_in(std::move(coming), std::move(call));
     }
 
-    /// As call(), for one that may run several times: each time `send_it` is called.
-    template <class Send>
-    void call_again(restart_policy how, context_id to, Send send_it) {
+    /// As call(), for one that may run several times: each time `call_it(target)` is called.
+    template <class Target, class Call>
+    void call_again(restart_policy how, const Target& target, Call call_it) {
         again_ = std::make_unique<restarts>(how, false);
-        again_->begin = [this, to, send_it] { send(to, send_it); };
-        call(to, send_it);
+        again_->begin = [this, target, call_it] { send(target, call_it); };
+        call(target, call_it);
     }
 
     /// As connect_and_call(): each time `call(context)` is called, which copies what it passes.
@@ -15589,11 +15679,11 @@ public:
     const {
         auto t = make<F>();
         t->call_again(
-            how_, target.id(),
-            [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            how_, target,
+            [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                const auto& to) {
                 return std::apply(
-                    [&](const auto&... each) { return target.template call_async<F>(each...); },
-                    given);
+                    [&](const auto&... each) { return to.template call_async<F>(each...); }, given);
             });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
@@ -15626,7 +15716,8 @@ public:
 /// The first task that fails cancels the others, at once: their stop tokens fire, those that are
 /// still being connected are given up. So does a context that is lost. The body of the scope is
 /// interrupted as well: what its thread or task waits for then, and later, ends with
-/// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
+/// cancelled_error, whose text says what has failed; what it asks of the nursery itself (start(),
+/// a context, the value of a task) with that failure. join() ends the contexts and throws what went
 /// wrong: one error as it was, several as error_group. What came only of being cancelled is not
 /// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing;
 /// else, without join(), it logs what no task has told yet.
@@ -15674,6 +15765,13 @@ class nursery : public connect_methods<nursery> {
     future<context> begin_child(const any_method& how, detail::making_options options) const {
         return state_->connect(how, std::move(options));
     }
+    /// What has stopped the nursery has kept it from coming up, and is told as it is.
+    result<context> arrived(result<context> up) const {
+        const std::optional<error> cause = up ? std::nullopt : state_->stopped_for();
+        if (!cause) return up;
+        state_->saw(*cause);
+        return *cause;
+    }
 
 public:
     explicit nursery(router& node, nursery_options options = {})
@@ -15684,13 +15782,9 @@ public:
 #endif
         if (options.interrupt) options.signals.add(SIGINT);
         if (!options.signals.empty()) heed(node, options.signals);
-        const bool timed = options.within.count() > 0;
-        if (!this->node().on_loop() || detail::this_worker)
-            state_->enter_body(detail::worker_here(),
-                               timed ? detail::after(this->node().now(),
-                                                     detail::to_ns(options.within))
-                                     : never);
-        if (timed) state_->limit(detail::to_ns(options.within));
+        const bool waits = !this->node().on_loop() || detail::this_worker;
+        state_->begin(waits ? &detail::worker_here() : nullptr,
+                      options.within.count() > 0 ? detail::to_ns(options.within) : never);
     }
 
     nursery(nursery&&) = delete;
@@ -15724,8 +15818,9 @@ public:
         requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<detail::result_of<F>> start(const Target& target, Args&&... args) {
         auto t = std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
-        t->call(target.id(),
-                [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
+        t->call(target, [&](const auto& to) {
+            return to.template call_async<F>(std::forward<Args>(args)...);
+        });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
 
@@ -16063,8 +16158,7 @@ auto restarting_tasks::try_open(const Target& target, Args&&... args) const {
             how_, [state = state_, how = any_method(target)] { return state->connect(how); },
             std::move(call));
     } else {
-        t->call_again(how_, target.id(),
-                      [target, call = std::move(call)] { return call(target); });
+        t->call_again(how_, target, std::move(call));
     }
     t->when_ended([all, of = t.get()] { all->finish(of->failure()); }, all.get());
     return dialog::begin(all, nursery_task<result_type>(std::move(t)));
@@ -20932,7 +21026,7 @@ class poll_poller {
     std::vector<::pollfd> entries_;
     std::vector<owner> owners_;      // of the entries with the same index
     std::vector<std::size_t> index_; // by descriptor: where its entry is
-    // where the scan for ready entries begins, so that low ones don't starve high ones
+    // the scan for ready entries begins here, so that low ones don't starve high ones
     std::size_t next_ = 0;
 
     std::size_t find(int fd) const noexcept {
@@ -21496,7 +21590,7 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 
 namespace detail {
 
-/// The same where no real thread is, which could look: nothing.
+/// The same without a real thread, which could look: nothing.
 class no_loop_watch {
 public:
     void next_step() noexcept {}
@@ -25766,16 +25860,6 @@ private:
             "a function that runs on the loop makes a call and waits for it, which would stop the "
             "loop; run it on::main or on::pool, or co_await call_async");
     }
-    static error out_of_time(const call_options& options) {
-        // a wait for an item that gives up has reason::timeout, and the flow goes on
-        return error(
-            options.flow.port ? reason::deadline : reason::timeout,
-            (options.flow.port ? "its time is over: no end within " : "no answer within ") +
-                std::to_string(options.within / 1'000'000) + " ms");
-    }
-    static error out_of_scope() {
-        return error(reason::timeout, "the deadline of the call that it was made in has passed");
-    }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
@@ -25798,7 +25882,7 @@ private:
         const instant deadline = limited ? after(now(), what.options->within) : never;
         if (core().wait_for_room(what.to, deadline)) return true;
         why = why_interrupted(now(), deadline);
-        if (!why && limited) why = out_of_time(*what.options);
+        if (!why && limited) why = what.options->too_late(false);
         return !why;
     }
 
@@ -25809,7 +25893,7 @@ private:
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
         if (await(answer, deadline)) return;
         std::optional<error> ended = why_interrupted(now(), deadline);
-        give_up(answer, ended ? std::move(*ended) : out_of_time(options));
+        give_up(answer, ended ? std::move(*ended) : options.too_late(false));
         // the answer has come at this very moment, and is being stored
         const shielded wait;
         if (!answer.done()) (void)await(answer, never);
@@ -25820,8 +25904,8 @@ private:
         const duration_ns left =
             in_timed_scope() ? time_left(options.within, now()) : options.within;
         if (left != never)
-            expire(p, after(now(), left),
-                   left == options.within ? out_of_time(options) : out_of_scope());
+            expire(p, after(after(now(), left), options.grace),
+                   options.too_late(left != options.within));
 #if defined(__cpp_lib_jthread)
         if (!options.stop.stop_possible()) return;
         p.retain();
@@ -26139,7 +26223,7 @@ public:
         return text.empty() ? lost_peers_.place_of(id) : text;
     }
 
-    /// A context by its path or, where that is not known, its number. Threads: any.
+    /// A context by its path or, if that is not known, its number. Threads: any.
     MITOGEN_COLD std::string called(context_id id) {
         std::string path = id == id_ ? std::string("this context") : place_of(id);
         return path.empty() ? "context " + std::to_string(id) : path;
@@ -30673,7 +30757,7 @@ MITOGEN_INLINE std::shared_ptr<inbox> inbox::make(mitogen::node& node, inbox_use
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/flow/item/item_sink.hpp ----
-// item_sink.hpp: where a function that runs sends items to its caller, until it is cancelled.
+// item_sink.hpp: sends the items of a function that runs to its caller, until it is cancelled.
 
 #if defined(__cpp_lib_jthread)
 #include <stop_token>
@@ -31955,8 +32039,8 @@ MITOGEN_COLD std::vector<activity> activities_of(basic_router_core<Io>& node) {
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/serve/places.hpp ----
-// places.hpp: where the calls of a context run, and what waits there: for whoever asks, and for the
-// log if it takes long.
+// places.hpp: the places in which the calls of a context run, and what waits there: for whoever
+// asks, and for the log if it takes long.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -37075,11 +37159,11 @@ class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
 public:
-    /// The nursery in context `here` stops, because of `cause`.
-    void stop(const error& cause, context_id here) {
+    /// The nursery in context `here` stops, because of `cause`: the failure of a part, or of all.
+    void stop(const error& cause, bool of_part, context_id here) {
         if (is_cancelled() || has_left()) return;
-        const bool says_so =
-            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
+        const bool says_so = cause.reason() == reason::cancelled ||
+                             (cause.reason() == reason::timeout && !of_part);
         why_.emplace(says_so ? cause
                              : cancelled_by(here, cancel_radius::nursery,
                                             std::string("cancelled with its nursery, of which a "
@@ -37131,7 +37215,8 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
-    outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
+    node_timer limit_{}; // until its time is over, or all is
+    instant deadline_ = never;
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop_; // made when somebody asks for it
 #endif
@@ -37175,7 +37260,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     }
 
     void interrupt_body() { // under mutex_, when stopping()
-        if (body_) body_->stop(cause(), node_.id());
+        if (body_) body_->stop(cause(), !failures_.empty(), node_.id());
     }
 
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind
@@ -37207,28 +37292,24 @@ public:
         : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
-    void enter_body(scope_worker& worker, instant deadline) override {
-        body_.reset(new body_scope);
-        body_->reset(deadline);
-        body_->enter(worker);
-    }
-
-    void limit(duration_ns within) override {
-        outstanding_call& over = node_.open_event();
-        {
-            const std::lock_guard lock(mutex_);
-            limit_ = &over;
+    void begin(scope_worker* body, duration_ns within) override {
+        const instant now = node_.now();
+        deadline_ = after(now, within);
+        if (body) {
+            body_.reset(new body_scope);
+            body_->reset(deadline_);
+            body_->enter(*body);
+            deadline_ = scopes_here().look(now).deadline;
         }
-        const error late(reason::timeout, "the nursery has not ended within " +
-                                              std::to_string(within / 1'000'000) + " ms");
-        node_.expire(over, after(node_.now(), within), late);
-        over.then([weak = this->weak_from_this(), &over] {
-            const auto self = weak.lock();
-            if (self && over.failure()->reason() == reason::timeout)
-                self->cancel(*over.failure(), true);
-            over.release();
+        if (within == never) return;
+        limit_ = node_timer(node_, after(now, within), [weak = this->weak_from_this(), within] {
+            const error late(reason::timeout, "the nursery has not ended within " +
+                                                  std::to_string(within / 1'000'000) + " ms");
+            if (const auto self = weak.lock()) self->cancel(late, true);
         });
     }
+
+    instant deadline() const noexcept override { return deadline_; }
 
 #if defined(__cpp_lib_jthread)
     std::stop_token stop_token() override {
@@ -37243,6 +37324,8 @@ public:
         const std::lock_guard lock(mutex_);
         if (body_ && !body_->has_left()) body_->leave(this_worker);
     }
+
+    duration_ns grace() const noexcept override { return grace_; }
 
     error cancelled_here(const char* by) const override {
         return cancelled_by(node_.id(), cancel_radius::nursery,
@@ -37386,6 +37469,17 @@ public:
         }
         if (first) ask_all();
         told.run();
+    }
+
+    void late(task& t, const error& why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (t.ended() || stopping() || closing_) return; // it is asked to stop already
+            failures_.push_back(why);
+            wake_.notify_all();
+            interrupt_body();
+        }
+        ask_all();
     }
 
     bool may_go_on(const task& t) override {
@@ -37553,13 +37647,10 @@ public:
 
 private:
     void all_over() {
-        outstanding_call* limit = nullptr;
-        {
-            const std::lock_guard lock(mutex_);
-            over_ = true;
-            limit = std::exchange(limit_, nullptr);
-        }
-        if (limit) limit->fail(error(reason::cancelled, "the nursery is over"));
+        node_timer limit; // called off without the lock
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+        limit = std::move(limit_);
     }
 
     // what finish() waits for, one after the other; under mutex_

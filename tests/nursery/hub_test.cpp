@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstddef>
+#include <memory>
 #include <mitogen/mitogen.hpp>
 #include <optional>
 #include <stdexcept>
@@ -125,6 +127,38 @@ TEST_CASE("a nursery that ends in time was never late") {
     auto task = n.start<&generic::add>(n.local(), 1, 2);
     n.join();
     CHECK(task.get() == 3);
+}
+
+TEST_CASE("when a nursery's time is over, that is told once, and to nobody else") {
+    tree t;
+    shared_pipe begun, go_on;
+    const mitogen::context child = t.root.local();
+    auto n = std::make_unique<mitogen::nursery>(t.root, mitogen::nursery_options{.within = 1ms});
+    CHECK(mitogen::try_sleep_for(1h).error() == reason::timeout);
+    std::vector<mitogen::future<int>> others; // one of them is where its end was awaited
+    {
+        const mitogen::shield s{10s};
+        for (int i = 0; i < 8; ++i)
+            others.push_back(
+                child.call_async<&generic::hold>(begun.write_end(), go_on.read_end(), i));
+    }
+    CHECK(n->try_join().error() == reason::timeout);
+    n.reset();
+    for (int i = 0; i < 8; ++i) {
+        go_on.post();
+        CHECK(others[static_cast<std::size_t>(i)].get() == i);
+    }
+}
+
+TEST_CASE("whoever asks a nursery that has failed for a context is told of the failure") {
+    tree t;
+    mitogen::nursery n{t.root};
+    n.start<&boom>(n.local());
+    CHECK(mitogen::try_sleep_for(1h).error() == reason::cancelled);
+    const auto late = n.try_connect(mitogen::local{});
+    REQUIRE_FALSE(late);
+    CHECK(late.error().message() == "boom");
+    CHECK_THROWS_WITH(n.join(), Catch::Contains("boom"));
 }
 
 TEST_CASE("the stop token of a nursery says that it stops") {

@@ -240,10 +240,9 @@ class interpreter {
         auto f = below(i).call_async<&run>(inside_of(p_, i), o_);
         const auto early = f.try_get_for(ns(p_[i].span_ns));
         if (early) return;
-        if (!f.done()) {
-            mitogen::check_scope().value();
-            f.cancel();
-        }
+        if (f.done()) return give(f.try_get()); // with an error of its own
+        mitogen::check_scope().value();
+        f.cancel();
         const auto end = f.try_get();
         if (!end && end.error() == mitogen::reason::cancelled && mitogen::check_scope()) return;
         give(end);
@@ -401,5 +400,8 @@ inline mitogen::task<int> run_as_task(program p, order o, mitogen::router& here)
 
 } // namespace random_programs
 
+// What waits must not keep anything else waiting.
 template <>
 inline constexpr auto mitogen::run_on<&random_programs::run> = mitogen::on::thread;
+template <>
+inline constexpr auto mitogen::run_on<&random_programs::produce> = mitogen::on::thread;

@@ -35,7 +35,6 @@ class oracle {
         std::int64_t cancelled_at = never;
         std::int64_t late_at = never;
         std::int64_t shields_until = 0;
-        bool cancelled_as_late = false; // because a part of a nursery was
     };
     struct cut {
         std::int64_t at = never;
@@ -56,7 +55,6 @@ class oracle {
             if (at == first.at && at != never) {
                 if (s->late_at <= at) first.how |= late;
                 if (s->cancelled_at <= at) first.how |= cancelled;
-                if (s->cancelled_at <= at && s->cancelled_as_late) first.how |= late;
             }
             t = std::max(t, s->shields_until);
         }
@@ -144,6 +142,14 @@ class oracle {
         return inside(i, t, s);
     }
 
+    static bool does_not_wait(const step& s) {
+        switch (s.kind) {
+        case what::call: return s.form == 1 || s.form == 4;
+        case what::within: return s.form % 2 == 0;
+        default: return s.kind == what::cancel;
+        }
+    }
+
     bool shields(std::size_t i) const {
         return std::any_of(p_.begin() + static_cast<std::ptrdiff_t>(i),
                            p_.begin() + static_cast<std::ptrdiff_t>(i + p_[i].size),
@@ -154,7 +160,10 @@ class oracle {
     ending below(std::size_t i, std::int64_t t, const scope* s, std::int64_t late_at,
                  std::int64_t cancelled_at) {
         const cut c = cut_of(s, t);
-        if (c.at <= t) return {t, c.how}; // it is not sent
+        if (c.at <= t) { // what waits is not sent; what does not is cancelled, and may have begun
+            if (does_not_wait(p_[i])) exact_ = false;
+            return {t, c.how};
+        }
         race(late_at, c.at);
         race(cancelled_at, c.at);
         const std::int64_t first = std::min({c.at, late_at, cancelled_at});
@@ -177,19 +186,18 @@ class oracle {
         const std::size_t body = parts.back();
         parts.pop_back();
         const std::int64_t deadline = deadline_of(s, t);
-        std::int64_t reaped = t; // the contexts of its own
+        std::int64_t due = never; // the deadline, if a task has not ended by then
         const auto of_task = [&](std::size_t at, std::int64_t stop) {
             const scope there{nullptr, std::min(stop, c.at), deadline};
-            const ending e = one(at, t, &there);
+            ending e = one(at, t, &there);
             race(e.at, deadline);
-            if (p_[at].form == 5) reaped = std::max(reaped, e.at);
-            // It is not waited for any longer, whatever it does behind a shield.
-            return e.at > deadline ? ending{deadline, late} : e;
+            if (e.at >= deadline && deadline != never) due = deadline;
+            if (e.at > deadline && e.how != failed)
+                e.how = late; // and it puts things right behind a shield
+            return e;
         };
         const auto of_body = [&](std::int64_t stop) {
-            // A task that is late by the deadline that all share stops the nursery as well.
-            scope own{s, parts.empty() ? stop : std::min(stop, deadline)};
-            own.cancelled_as_late = true; // its error may be that of the task
+            const scope own{s, std::min(stop, due)};
             return one(body, t, &own);
         };
         // What would be, did nothing stop it?
@@ -198,16 +206,16 @@ class oracle {
         std::size_t cause = 0;
         for (const std::size_t at : parts) {
             const ending e = of_task(at, never);
-            if (e.how == well || e.at >= c.at) continue;
-            race(e.at, stop);
-            if (e.at < stop) stop = e.at, cause = at;
+            const std::int64_t fails = std::min(e.at, deadline);
+            if (e.how == well || fails >= c.at) continue;
+            race(fails, stop);
+            if (fails < stop) stop = fails, cause = at;
         }
         const ending free = of_body(stop);
         if (free.how != well && free.at < std::min(stop, c.at)) stop = free.at, cause = body;
         race(free.at, stop);
         --trying_;
         // What is.
-        reaped = t;
         const ending own = of_body(cause == body ? never : stop);
         ending all{own.at};
         std::uint8_t how = 0;
@@ -220,7 +228,6 @@ class oracle {
             // late, in what it does once it is cancelled
             if (at != cause && (e.how & late) && e.at > std::min(stop, c.at)) exact_ = false;
         }
-        all.at = std::max(all.at, reaped);
         // Behind a shield the body does not notice that the scopes around end.
         if (c.at <= all.at && shields(body)) exact_ = false;
         if (own.how != well) { // it goes first, if it has failed itself

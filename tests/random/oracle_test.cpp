@@ -73,6 +73,11 @@ std::vector<expectation> examples() {
         {around(what::nursery, 0,
                 {block({fails}), block({around(what::shield, 100, {sleeps})}), block({})}),
          50, failed},
+        // the task that is late puts things right first
+        {around(what::scope, 30,
+                {around(what::nursery, 0,
+                        {block({around(what::shield, 100, {sleeps})}), block({})})}),
+         50, well},
     };
 }
 

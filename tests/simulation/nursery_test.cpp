@@ -33,6 +33,13 @@ int boom(std::int64_t when) {
     sim::sleep_for(when);
     throw std::runtime_error("boom");
 }
+/// Sleeps until it is late or cancelled, then puts things right for so long.
+int tidies(std::int64_t span) {
+    if (mitogen::try_sleep_for(std::chrono::hours(1))) return 1;
+    const mitogen::shield s{std::chrono::hours(1)};
+    mitogen::sleep_for(std::chrono::nanoseconds(span));
+    throw std::runtime_error("tidied up");
+}
 /// Has a nursery of its own.
 int nested(mitogen::router& here, std::int64_t span, std::stop_token stop) {
     mitogen::nursery inner{here, {.stop = stop}};
@@ -132,6 +139,39 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
     }
     CHECK(failed > seeds(100)); // it is worth something
     if (which == "kill" || which == "cut" || which == "all") CHECK(struck > seeds(300));
+}
+
+TEST_CASE("a task that is late stops its nursery at once, and has the grace to put things right") {
+    struct expectation {
+        std::int64_t tidies, grace, joined_at;
+        const char* text;
+    };
+    const auto e = GENERATE(expectation{50 * ms, 1000 * ms, 80 * ms, "tidied up"},
+                            expectation{5000 * ms, 1000 * ms, 1030 * ms, "no answer within 30 ms"});
+    CAPTURE(e.tidies);
+    sim::fleet fleet({});
+    const sim::outcome o = fleet.run([&](mitogen::router& root) {
+        mitogen::io::simulated io;
+        const mitogen::context child = root.connect(sim::host{.name = "h"});
+        const mitogen::instant begin = io.now();
+        const auto now = [&] { return io.now() - begin; };
+        mitogen::nursery n{root, {.grace = std::chrono::milliseconds(e.grace / ms)}};
+        const auto late = n.start<&tidies>(child.within(std::chrono::milliseconds(30)), e.tidies);
+        const auto other = n.start<&tidies>(sim::host{.name = "own"}, std::int64_t{0});
+        const auto body = mitogen::try_sleep_for(std::chrono::hours(1));
+        CHECK(now() == 30 * ms);
+        REQUIRE_FALSE(body);
+        CHECK(body.error() == mitogen::reason::cancelled);
+        CHECK_THAT(body.error().what(), Catch::Contains("no answer within 30 ms"));
+        const auto all = n.try_join();
+        CHECK(now() == e.joined_at);
+        REQUIRE_FALSE(all);
+        CHECK_THAT(all.error().what(), Catch::Contains(e.text));
+        CHECK_THAT(late.try_get().error().what(), Catch::Contains(e.text));
+        CHECK_FALSE(other.try_get());
+    });
+    INFO(o.trouble);
+    REQUIRE(o.completed);
 }
 
 TEST_CASE("as many members as children fail, in whatever order things happen") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// version.hpp: the one place where the version is written.
+// version.hpp: the one place that has the version.
 
 #define MITOGEN_VERSION_MAJOR 0
 #define MITOGEN_VERSION_MINOR 1

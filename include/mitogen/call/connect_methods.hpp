@@ -27,8 +27,9 @@ MITOGEN_COLD inline error waits_for_child() {
 } // namespace detail
 
 /// A base of those who make children: `Maker` has
-/// `begin_child(any_method, making_options) -> future<context>` and `loop_runs_here()`; a context
-/// restricts by `accepts<Method>` which methods it takes. Each method is a struct of options.
+/// `begin_child(any_method, making_options) -> future<context>` and `cannot_wait()`; a context
+/// restricts by `accepts<Method>` which methods it takes; a nursery says in `arrived(result)` what
+/// has come of waiting for a child. Each method is a struct of options.
 ///
 /// All block until the child is up, but for connect_async. The try_ forms return the error that the
 /// others throw. Threads: as those of `Maker`; a function that runs on the loop can only use
@@ -36,6 +37,9 @@ MITOGEN_COLD inline error waits_for_child() {
 template <class Maker, class Context = context>
 class connect_methods {
     const Maker& maker() const noexcept { return static_cast<const Maker&>(*this); }
+
+protected:
+    static result<Context> arrived(result<Context> up) { return up; }
 
 public:
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
@@ -46,7 +50,7 @@ public:
     template <class Method>
     result<Context> try_connect(const Method& method) const {
         if (std::optional<error> why = maker().cannot_wait()) return std::move(*why);
-        return connect_async(method).try_get();
+        return maker().arrived(connect_async(method).try_get());
     }
 
     /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out

@@ -32,7 +32,7 @@ class poll_poller {
     std::vector<::pollfd> entries_;
     std::vector<owner> owners_;      // of the entries with the same index
     std::vector<std::size_t> index_; // by descriptor: where its entry is
-    // where the scan for ready entries begins, so that low ones don't starve high ones
+    // the scan for ready entries begins here, so that low ones don't starve high ones
     std::size_t next_ = 0;
 
     std::size_t find(int fd) const noexcept {

@@ -44,7 +44,7 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 
 namespace detail {
 
-/// The same where no real thread is, which could look: nothing.
+/// The same without a real thread, which could look: nothing.
 class no_loop_watch {
 public:
     void next_step() noexcept {}

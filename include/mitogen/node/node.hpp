@@ -58,11 +58,23 @@ struct outgoing_bytes {
 /// How one call is made.
 struct call_options {
     duration_ns within = never; ///< time the answer may take; never: any
+    duration_ns grace = 0;      ///< when that is over: how long the callee's end is awaited
     std::uint64_t chain = 0;    ///< 0: none
     flow_address flow{};        ///< if the caller takes items
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the call
 #endif
+
+    /// Why it has ended if its time is over: that of `within`, or of the scopes it was made in.
+    error too_late(bool inherited) const {
+        if (inherited)
+            return error(reason::timeout,
+                         "the deadline of the call that it was made in has passed");
+        const std::string span = std::to_string(within / 1'000'000) + " ms";
+        // a wait for an item that gives up has reason::timeout, and the flow goes on
+        return flow.port ? error(reason::deadline, "its time is over: no end within " + span)
+                         : error(reason::timeout, "no answer within " + span);
+    }
 };
 
 /// The question::subject of a request to handles::connect.

@@ -208,16 +208,6 @@ private:
             "a function that runs on the loop makes a call and waits for it, which would stop the "
             "loop; run it on::main or on::pool, or co_await call_async");
     }
-    static error out_of_time(const call_options& options) {
-        // a wait for an item that gives up has reason::timeout, and the flow goes on
-        return error(
-            options.flow.port ? reason::deadline : reason::timeout,
-            (options.flow.port ? "its time is over: no end within " : "no answer within ") +
-                std::to_string(options.within / 1'000'000) + " ms");
-    }
-    static error out_of_scope() {
-        return error(reason::timeout, "the deadline of the call that it was made in has passed");
-    }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
@@ -240,7 +230,7 @@ private:
         const instant deadline = limited ? after(now(), what.options->within) : never;
         if (core().wait_for_room(what.to, deadline)) return true;
         why = why_interrupted(now(), deadline);
-        if (!why && limited) why = out_of_time(*what.options);
+        if (!why && limited) why = what.options->too_late(false);
         return !why;
     }
 
@@ -251,7 +241,7 @@ private:
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
         if (await(answer, deadline)) return;
         std::optional<error> ended = why_interrupted(now(), deadline);
-        give_up(answer, ended ? std::move(*ended) : out_of_time(options));
+        give_up(answer, ended ? std::move(*ended) : options.too_late(false));
         // the answer has come at this very moment, and is being stored
         const shielded wait;
         if (!answer.done()) (void)await(answer, never);
@@ -262,8 +252,8 @@ private:
         const duration_ns left =
             in_timed_scope() ? time_left(options.within, now()) : options.within;
         if (left != never)
-            expire(p, after(now(), left),
-                   left == options.within ? out_of_time(options) : out_of_scope());
+            expire(p, after(after(now(), left), options.grace),
+                   options.too_late(left != options.within));
 #if defined(__cpp_lib_jthread)
         if (!options.stop.stop_possible()) return;
         p.retain();

@@ -193,7 +193,7 @@ public:
         return text.empty() ? lost_peers_.place_of(id) : text;
     }
 
-    /// A context by its path or, where that is not known, its number. Threads: any.
+    /// A context by its path or, if that is not known, its number. Threads: any.
     MITOGEN_COLD std::string called(context_id id) {
         std::string path = id == id_ ? std::string("this context") : place_of(id);
         return path.empty() ? "context " + std::to_string(id) : path;

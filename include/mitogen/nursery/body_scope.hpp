@@ -19,11 +19,11 @@ class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
 public:
-    /// The nursery in context `here` stops, because of `cause`.
-    void stop(const error& cause, context_id here) {
+    /// The nursery in context `here` stops, because of `cause`: the failure of a part, or of all.
+    void stop(const error& cause, bool of_part, context_id here) {
         if (is_cancelled() || has_left()) return;
-        const bool says_so =
-            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
+        const bool says_so = cause.reason() == reason::cancelled ||
+                             (cause.reason() == reason::timeout && !of_part);
         why_.emplace(says_so ? cause
                              : cancelled_by(here, cancel_radius::nursery,
                                             std::string("cancelled with its nursery, of which a "

@@ -81,11 +81,11 @@ public:
     const {
         auto t = make<F>();
         t->call_again(
-            how_, target.id(),
-            [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            how_, target,
+            [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                const auto& to) {
                 return std::apply(
-                    [&](const auto&... each) { return target.template call_async<F>(each...); },
-                    given);
+                    [&](const auto&... each) { return to.template call_async<F>(each...); }, given);
             });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
@@ -118,7 +118,8 @@ public:
 /// The first task that fails cancels the others, at once: their stop tokens fire, those that are
 /// still being connected are given up. So does a context that is lost. The body of the scope is
 /// interrupted as well: what its thread or task waits for then, and later, ends with
-/// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
+/// cancelled_error, whose text says what has failed; what it asks of the nursery itself (start(),
+/// a context, the value of a task) with that failure. join() ends the contexts and throws what went
 /// wrong: one error as it was, several as error_group. What came only of being cancelled is not
 /// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing;
 /// else, without join(), it logs what no task has told yet.
@@ -166,6 +167,13 @@ class nursery : public connect_methods<nursery> {
     future<context> begin_child(const any_method& how, detail::making_options options) const {
         return state_->connect(how, std::move(options));
     }
+    /// What has stopped the nursery has kept it from coming up, and is told as it is.
+    result<context> arrived(result<context> up) const {
+        const std::optional<error> cause = up ? std::nullopt : state_->stopped_for();
+        if (!cause) return up;
+        state_->saw(*cause);
+        return *cause;
+    }
 
 public:
     explicit nursery(router& node, nursery_options options = {})
@@ -176,13 +184,9 @@ public:
 #endif
         if (options.interrupt) options.signals.add(SIGINT);
         if (!options.signals.empty()) heed(node, options.signals);
-        const bool timed = options.within.count() > 0;
-        if (!this->node().on_loop() || detail::this_worker)
-            state_->enter_body(detail::worker_here(),
-                               timed ? detail::after(this->node().now(),
-                                                     detail::to_ns(options.within))
-                                     : never);
-        if (timed) state_->limit(detail::to_ns(options.within));
+        const bool waits = !this->node().on_loop() || detail::this_worker;
+        state_->begin(waits ? &detail::worker_here() : nullptr,
+                      options.within.count() > 0 ? detail::to_ns(options.within) : never);
     }
 
     nursery(nursery&&) = delete;
@@ -216,8 +220,9 @@ public:
         requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<detail::result_of<F>> start(const Target& target, Args&&... args) {
         auto t = std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
-        t->call(target.id(),
-                [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
+        t->call(target, [&](const auto& to) {
+            return to.template call_async<F>(std::forward<Args>(args)...);
+        });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
 

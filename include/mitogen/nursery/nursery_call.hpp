@@ -10,12 +10,14 @@
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/codec/codec.hpp>
+#include <mitogen/node/node_timer.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
 #include <mitogen/nursery/nursery_result.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -43,6 +45,8 @@ class nursery_call final : public nursery_result<T> {
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
+    node_timer due_{}; // of the run that calls_
+    std::optional<error> late_; // what the nursery was told when it was due
     std::unique_ptr<restarts> again_; // null: it runs once
     unique_function<void(const error*)> on_restart_{};
 
@@ -72,24 +76,47 @@ class nursery_call final : public nursery_result<T> {
                                     false));
     }
 
-    template <class Send>
-    void send(context_id to, Send&& call) {
+    /// `call(target)` makes it.
+    template <class Target, class Call>
+    void send(const Target& target, Call&& call) {
         unless_begun guard{*this};
-        future<T> answer = call();
+        call_options options = target.options();
+        // Late, it is waited for nevertheless while it puts things right.
+        if (!again_) options.grace = this->nursery_->grace();
+        const instant now = this->nursery_->node().now();
+        const duration_ns left =
+            in_timed_scope() ? time_left(options.within, now) : options.within;
+        // At the deadline of the nursery it is late with everything.
+        const bool has_own = !again_ && after(now, left) < this->nursery_->deadline();
+        future<T> answer = call(call_target(target.port(), target.id(), options));
         guard.begun = true;
         std::optional<error> unwanted;
         std::optional<error> stop;
         {
             const std::lock_guard lock(mutex_);
-            where_ = to;
+            where_ = target.id();
             answer_ = std::move(answer);
             calls_ = true;
             stop = asked_;
             unwanted = given_up_;
+            if (has_own)
+                due_ = node_timer(this->nursery_->node(), after(now, left),
+                                  [me = self(), why = options.too_late(left != options.within)] {
+                                      me->is_late(why);
+                                  });
         }
         answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
         if (unwanted) return answer_.abandon(*unwanted);
         if (stop) tell_callee(*stop);
+    }
+
+    void is_late(const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!calls_ || asked_) return;
+            late_ = why;
+        }
+        this->nursery_->late(*this, why);
     }
 
     void keep_deadline() {
@@ -110,14 +137,12 @@ class nursery_call final : public nursery_result<T> {
         }
         if (failure) return ran(&*failure);
         if (again_) this->nursery_->replaceable(up->id());
-        send(up->id(), [&] {
-            // in the scopes of start(), whoever's thread this is
-            const shielded others;
-            const instant now = this->nursery_->node().now();
-            const duration_ns left =
-                deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
-            return call(up->within(std::chrono::nanoseconds(left)));
-        });
+        // in the scopes of start(), whoever's thread this is
+        const shielded others;
+        const instant now = this->nursery_->node().now();
+        const duration_ns left =
+            deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
+        send(up->within(std::chrono::nanoseconds(left)), call);
     }
 
     /// Runs it in a context that is on its way: `call(context)` begins it there.
@@ -139,6 +164,17 @@ class nursery_call final : public nursery_result<T> {
 
     /// A run of it is over.
     void ran(const error* failure) {
+        node_timer due; // called off without the lock
+        std::optional<error> late;
+        {
+            const std::lock_guard lock(mutex_);
+            due = std::move(due_);
+            late = late_;
+        }
+        // What it says itself counts if it is more than that it was late.
+        if (late && (!failure || failure->reason() == reason::timeout ||
+                     failure->reason() == reason::cancelled))
+            failure = &*late;
         if (!again_ || !pause(failure)) this->nursery_->ended(*this, failure);
     }
 
@@ -201,11 +237,11 @@ public:
 
     // ---- how it begins: one of them, once
 
-    template <class Send>
-    void call(context_id to, Send&& send_it) {
+    template <class Target, class Call>
+    void call(const Target& target, Call&& call_it) {
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
-        send(to, std::forward<Send>(send_it));
+        send(target, call_it);
         this->nursery_->begun(*this);
     }
 
@@ -226,12 +262,12 @@ public:
         run_in(std::move(coming), std::move(call));
     }
 
-    /// As call(), for one that may run several times: each time `send_it` is called.
-    template <class Send>
-    void call_again(restart_policy how, context_id to, Send send_it) {
+    /// As call(), for one that may run several times: each time `call_it(target)` is called.
+    template <class Target, class Call>
+    void call_again(restart_policy how, const Target& target, Call call_it) {
         again_ = std::make_unique<restarts>(how, false);
-        again_->begin = [this, to, send_it] { send(to, send_it); };
-        call(to, send_it);
+        again_->begin = [this, target, call_it] { send(target, call_it); };
+        call(target, call_it);
     }
 
     /// As connect_and_call(): each time `call(context)` is called, which copies what it passes.

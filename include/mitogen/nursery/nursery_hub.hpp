@@ -37,17 +37,20 @@ public:
 
     mitogen::node& node() const noexcept { return node_; }
 
-    /// The body of the nursery begins: what the worker waits for from now on ends when it stops.
-    /// Threads: the worker's.
-    virtual void enter_body(scope_worker& worker, instant deadline) = 0;
+    /// All of it may take that long from now (never: any time). `body`, if not null, runs the body:
+    /// what it waits for from now on ends when the nursery stops. Threads: the worker's.
+    virtual void begin(scope_worker* body, duration_ns within) = 0;
     /// The body has ended. Threads: any. Again: nothing.
     virtual void leave_body() noexcept = 0;
 
-    /// All of it may take that long from now.
-    virtual void limit(duration_ns within) = 0;
+    /// When the nursery itself is late, or the scopes around it. It never changes.
+    virtual instant deadline() const noexcept = 0;
 #if defined(__cpp_lib_jthread)
     virtual std::stop_token stop_token() = 0;
 #endif
+
+    /// From asking a task to stop, to ending it.
+    virtual duration_ns grace() const noexcept = 0;
 
     /// The error of what was cancelled with this nursery.
     virtual error cancelled_here(const char* by) const = 0;
@@ -67,6 +70,8 @@ public:
     virtual void begun(nursery_member& t) = 0;
     /// It has ended; `failure` is null if that is well. Once for each.
     virtual void ended(nursery_member& t, const error* failure) = 0;
+    /// Its time is over, which fails the nursery, but it has not ended: `why` is its failure.
+    virtual void late(nursery_member& t, const error& why) = 0;
     /// True if a task that has ended may be begun again: nothing wants it to stop.
     virtual bool may_go_on(const nursery_member& t) = 0;
     /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.

@@ -13,6 +13,7 @@
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/node/node_timer.hpp>
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
@@ -63,7 +64,8 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
-    outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
+    node_timer limit_{}; // until its time is over, or all is
+    instant deadline_ = never;
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop_; // made when somebody asks for it
 #endif
@@ -107,7 +109,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     }
 
     void interrupt_body() { // under mutex_, when stopping()
-        if (body_) body_->stop(cause(), node_.id());
+        if (body_) body_->stop(cause(), !failures_.empty(), node_.id());
     }
 
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind
@@ -139,28 +141,24 @@ public:
         : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
-    void enter_body(scope_worker& worker, instant deadline) override {
-        body_.reset(new body_scope);
-        body_->reset(deadline);
-        body_->enter(worker);
-    }
-
-    void limit(duration_ns within) override {
-        outstanding_call& over = node_.open_event();
-        {
-            const std::lock_guard lock(mutex_);
-            limit_ = &over;
+    void begin(scope_worker* body, duration_ns within) override {
+        const instant now = node_.now();
+        deadline_ = after(now, within);
+        if (body) {
+            body_.reset(new body_scope);
+            body_->reset(deadline_);
+            body_->enter(*body);
+            deadline_ = scopes_here().look(now).deadline;
         }
-        const error late(reason::timeout, "the nursery has not ended within " +
-                                              std::to_string(within / 1'000'000) + " ms");
-        node_.expire(over, after(node_.now(), within), late);
-        over.then([weak = this->weak_from_this(), &over] {
-            const auto self = weak.lock();
-            if (self && over.failure()->reason() == reason::timeout)
-                self->cancel(*over.failure(), true);
-            over.release();
+        if (within == never) return;
+        limit_ = node_timer(node_, after(now, within), [weak = this->weak_from_this(), within] {
+            const error late(reason::timeout, "the nursery has not ended within " +
+                                                  std::to_string(within / 1'000'000) + " ms");
+            if (const auto self = weak.lock()) self->cancel(late, true);
         });
     }
+
+    instant deadline() const noexcept override { return deadline_; }
 
 #if defined(__cpp_lib_jthread)
     std::stop_token stop_token() override {
@@ -175,6 +173,8 @@ public:
         const std::lock_guard lock(mutex_);
         if (body_ && !body_->has_left()) body_->leave(this_worker);
     }
+
+    duration_ns grace() const noexcept override { return grace_; }
 
     error cancelled_here(const char* by) const override {
         return cancelled_by(node_.id(), cancel_radius::nursery,
@@ -318,6 +318,17 @@ public:
         }
         if (first) ask_all();
         told.run();
+    }
+
+    void late(task& t, const error& why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (t.ended() || stopping() || closing_) return; // it is asked to stop already
+            failures_.push_back(why);
+            wake_.notify_all();
+            interrupt_body();
+        }
+        ask_all();
     }
 
     bool may_go_on(const task& t) override {
@@ -485,13 +496,10 @@ public:
 
 private:
     void all_over() {
-        outstanding_call* limit = nullptr;
-        {
-            const std::lock_guard lock(mutex_);
-            over_ = true;
-            limit = std::exchange(limit_, nullptr);
-        }
-        if (limit) limit->fail(error(reason::cancelled, "the nursery is over"));
+        node_timer limit; // called off without the lock
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+        limit = std::move(limit_);
     }
 
     // what finish() waits for, one after the other; under mutex_

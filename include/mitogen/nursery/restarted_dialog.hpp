@@ -234,8 +234,7 @@ auto restarting_tasks::try_open(const Target& target, Args&&... args) const {
             how_, [state = state_, how = any_method(target)] { return state->connect(how); },
             std::move(call));
     } else {
-        t->call_again(how_, target.id(),
-                      [target, call = std::move(call)] { return call(target); });
+        t->call_again(how_, target, std::move(call));
     }
     t->when_ended([all, of = t.get()] { all->finish(of->failure()); }, all.get());
     return dialog::begin(all, nursery_task<result_type>(std::move(t)));

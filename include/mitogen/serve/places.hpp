@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// places.hpp: where the calls of a context run, and what waits there: for whoever asks, and for the
-// log if it takes long.
+// places.hpp: the places in which the calls of a context run, and what waits there: for whoever
+// asks, and for the log if it takes long.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// member_names.hpp: the names of members, as the compiler writes them where it prints a pointer to
+// member_names.hpp: the names of members, as the compiler writes them when it prints a pointer to
 // one.
 
 #include <mitogen/base/config.hpp>

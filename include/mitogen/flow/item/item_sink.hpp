@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// item_sink.hpp: where a function that runs sends items to its caller, until it is cancelled.
+// item_sink.hpp: sends the items of a function that runs to its caller, until it is cancelled.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
