@@ -17,7 +17,7 @@ namespace detail {
 /// comes twice: a Feistel network of four rounds, whose keys come from one number that the I/O
 /// policy gives. A few nanoseconds, and no system call. Threads: any.
 class port_numbers {
-    std::uint64_t keys_[4];
+    std::uint64_t keys_[8];
 
     static constexpr std::uint64_t mixed(std::uint64_t z) noexcept {
         z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9u;
@@ -41,9 +41,8 @@ public:
 
     std::uint32_t operator()(std::uint32_t counted) const noexcept {
         std::uint32_t left = counted >> 16, right = counted & 0xffff;
-        for (const std::uint64_t key : keys_) {
-            std::uint64_t round = (key + right) * 0x9E37'79B9'7F4A'7C15u;
-            round = (round ^ (round >> 32)) * (key | 1);
+        for (int i = 0; i < 4; ++i) {
+            const std::uint64_t round = keys_[2 * i] + right * (keys_[2 * i + 1] | 1);
             const std::uint32_t next = left ^ static_cast<std::uint32_t>(round >> 48);
             left = right;
             right = next;
