@@ -112,6 +112,7 @@
 #include <mitogen/node/id_allocator.hpp>
 #include <mitogen/node/lost_peers.hpp>
 #include <mitogen/node/outgoing_calls.hpp>
+#include <mitogen/node/port_numbers.hpp>
 #include <mitogen/node/route_monitor.hpp>
 #include <mitogen/node/route_table.hpp>
 #include <mitogen/node/router_core.hpp>
@@ -142,6 +143,7 @@
 #include <mitogen/os/program/program_kind.hpp>
 #include <mitogen/os/program/program_words.hpp>
 #include <mitogen/os/pty.hpp>
+#include <mitogen/os/random.hpp>
 #include <mitogen/os/stdio.hpp>
 #include <mitogen/os/user/credentials.hpp>
 #include <mitogen/os/user/user_file.hpp>

@@ -183,16 +183,34 @@ inline constexpr context_id root_id = 0;
 inline constexpr context_id no_context = 0xffff'ffff;
 
 /// Names one receiver of messages inside a context. Below 100 reserved; 100 to 999 the library's
-/// own; from 1000 the program's; from 2^32 pending replies. 64 bits wide, because a number is never
-/// reused: at a million calls per second 32 bits last 71 minutes.
+/// own; from 1000 the program's; from 2^32 those of pending replies and of flows, whose upper half
+/// nobody can guess. 64 bits wide, because a number is never reused: at a million calls per second
+/// 32 bits last 71 minutes.
 using handle_id = std::uint64_t;
 
 /// Written as `reply_to` in a message that reports why another message could not be delivered
 /// ("dead message").
 inline constexpr handle_id is_dead = 999;
 
-/// The first handle that a program may choose itself, or that the router chooses for it.
+/// The first handle that a program may choose itself.
 inline constexpr handle_id first_dynamic_handle = 1000;
+
+namespace detail {
+
+/// Set in the lower half of the handle of a flow, and not in that of a pending reply.
+inline constexpr handle_id flow_bit = handle_id{1} << 31;
+
+/// True of a number that a pending reply may have; nothing can be registered under it.
+constexpr bool is_reply_handle(handle_id number) noexcept {
+    return number > 0xffff'ffffu && !(number & flow_bit);
+}
+
+/// True of a number that a flow's end may have, and nothing else has.
+constexpr bool is_port(handle_id number) noexcept {
+    return number > 0xffff'ffffu && (number & flow_bit);
+}
+
+} // namespace detail
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -6980,7 +6998,8 @@ protected:
     detail::outstanding_call_keeper* keeper_ = nullptr;
     std::atomic<std::uint32_t> references_{0};
     std::uint32_t slot_ = 0;
-    std::uint32_t generation_ = 0;
+    std::uint32_t generation_ = 0; // how often the slot was used
+    std::uint32_t tag_ = 0;        // what that has become, for nobody to guess; never 0
     std::atomic<bool> done_{false};
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
@@ -7001,7 +7020,7 @@ public:
     outstanding_call(outstanding_call&&) = delete;
 
     /// The handle that the answer comes to. Never the same twice.
-    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    handle_id handle() const noexcept { return static_cast<handle_id>(tag_) << 32 | slot_; }
     context_id respondent() const noexcept { return respondent_; }
 
     /// Who waits for it, to be compared and never used; null: nobody, or a thread that works for no
@@ -8172,8 +8191,8 @@ public:
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
     /// Answers a message with a dead message. Nothing happens if no answer is wanted.
     virtual void reply_dead(const header& request, const error& why) = 0;
-    /// A number that no handler of this run has had.
-    virtual handle_id new_handle() = 0;
+    /// A number for an end of a flow, that no handler of this run has had and nobody can guess.
+    virtual handle_id new_port() = 0;
     /// Registers `call` for raw messages. An error if the number is taken, or the router is closed.
     virtual result<void> add_raw_handler(handle_id number, handler_options options,
                                          detail::raw_handler call) = 0;
@@ -8768,6 +8787,11 @@ struct call_frame {
         }
     }
 
+    bool read_flow(reader& r) noexcept {
+        return r.take_scalar(flow.port) && r.take_scalar(flow.window) &&
+               (is_port(flow.port) || r.fail("a call whose items go to a handle of no flow"));
+    }
+
     bool read(reader& r) noexcept {
         if (!r.take_scalar(flags)) return false;
         if (flags & ~(by_key | has_deadline | has_chain | has_flow | inherits_deadline))
@@ -8781,7 +8805,7 @@ struct call_frame {
         }
         return (!(flags & has_deadline) || r.take_scalar(time_left)) &&
                (!(flags & has_chain) || r.take_scalar(chain)) &&
-               (!(flags & has_flow) || (r.take_scalar(flow.port) && r.take_scalar(flow.window)));
+               (!(flags & has_flow) || read_flow(r));
     }
 };
 
@@ -11899,7 +11923,7 @@ struct codec<sender<T>> {
         // handle of the library's.
         if (place->from != no_context && where != place->from)
             return r.fail("a sender of another context than the one that has sent it:", where, 16);
-        if (to.port < first_dynamic_handle || to.port > UINT32_MAX)
+        if (!detail::is_port(to.port))
             return r.fail("a sender with a handle that no channel has:", to.port, 12);
         s = sender<T>(detail::sender_state::of(*place->node, where, to));
         return true;
@@ -12331,7 +12355,8 @@ public:
         detail::decode_environment environment{&d.in_->node(), d.answer_.state()->respondent()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
         detail::flow_address there;
-        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
+        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window) &&
+                    detail::is_port(there.port);
         if constexpr (!std::is_void_v<typename shape::started>)
             good = good && decode(r, d.started_);
         if (!good || !r.finish())
@@ -19739,6 +19764,14 @@ concept knows_debuggers = requires(const Io io, int pid) {
     { io.parent_pid() } -> std::same_as<int>;
 };
 
+/// True for policies that have numbers which nobody can guess: `io.random_number()`, 64 bits. It
+/// may be slow; a router asks a few times. Of others the clock is taken. No part of what every
+/// policy must have.
+template <class Io>
+concept has_random_numbers = requires(const Io io) {
+    { io.random_number() } -> std::same_as<std::uint64_t>;
+};
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing
@@ -20442,6 +20475,29 @@ MITOGEN_COLD inline long open_pty(pty& p) {
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/random.hpp ----
+// random.hpp: numbers that nobody can guess.
+
+#if defined(__APPLE__)
+#include <sys/random.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// 64 bits of getentropy(3): a system call. A kernel that has none gives what the clock and the
+/// process id say, which somebody who knows much about this machine may guess. Threads: any.
+MITOGEN_COLD inline std::uint64_t random_number() {
+    std::uint64_t number = 0;
+    if (checked("getentropy", -1, [&] { return ::getentropy(&number, sizeof number); }) >= 0)
+        return number;
+    return static_cast<std::uint64_t>(monotonic_now()) ^
+           static_cast<std::uint64_t>(::getpid()) << 40;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/io/posix.hpp ----
 // posix.hpp: what the epoll, poll and kqueue policies share: everything but the poller.
 
@@ -20525,6 +20581,8 @@ struct posix {
     int parent_pid() const noexcept { return os::parent_pid(); }
     /// As os::is_traced.
     bool is_traced(int pid) const { return os::is_traced(pid); }
+    /// As os::random_number.
+    std::uint64_t random_number() const { return os::random_number(); }
     /// As os::identity_text.
     std::string own_name() const { return os::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }
@@ -24399,9 +24457,58 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/node/port_numbers.hpp ----
+// port_numbers.hpp: the upper halves of the handles of answers and flows, which nobody else can
+// guess.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Turns what is counted into what looks random, and each number into another one, so that none
+/// comes twice: a Feistel network of four rounds, whose keys come from one number that the I/O
+/// policy gives. A few nanoseconds, and no system call. Threads: any.
+class port_numbers {
+    std::uint64_t keys_[8];
+
+    static constexpr std::uint64_t mixed(std::uint64_t z) noexcept {
+        z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9u;
+        z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EBu;
+        return z ^ (z >> 31);
+    }
+
+public:
+    explicit port_numbers(std::uint64_t seed) noexcept {
+        for (std::uint64_t& key : keys_) key = mixed(seed += 0x9E37'79B9'7F4A'7C15u);
+    }
+
+    /// Of the policy's own numbers, where it has some.
+    template <class Io>
+    static port_numbers from(const Io& io) {
+        if constexpr (io::has_random_numbers<Io>)
+            return port_numbers(io.random_number());
+        else
+            return port_numbers(static_cast<std::uint64_t>(io.now()));
+    }
+
+    std::uint32_t operator()(std::uint32_t counted) const noexcept {
+        std::uint32_t left = counted >> 16, right = counted & 0xffff;
+        for (int i = 0; i < 4; ++i) {
+            const std::uint64_t round = keys_[2 * i] + right * (keys_[2 * i + 1] | 1);
+            const std::uint32_t next = left ^ static_cast<std::uint32_t>(round >> 48);
+            left = right;
+            right = next;
+        }
+        return left << 16 | right;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/node/call_table.hpp ----
 // call_table.hpp: answers that are awaited. Each has a slot whose number is part of the handle that
-// the answer comes to.
+// the answer comes to; the rest of it cannot be guessed.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -24447,6 +24554,7 @@ class basic_call_table final : public outstanding_call_keeper {
     using open_call = basic_outstanding_call<Io>;
 
     Io io_;
+    const port_numbers tags_ = port_numbers::from(io_);
     typename Io::mutex mutex_;
     std::vector<std::unique_ptr<open_call>> slots_; // grows to the largest number ever open at once
     std::vector<open_call*> free_;
@@ -24488,7 +24596,7 @@ class basic_call_table final : public outstanding_call_keeper {
         const auto slot = static_cast<std::uint32_t>(handle);
         if (slot >= slots_.size()) return nullptr;
         open_call* p = slots_[slot].get();
-        return p->open_ && p->generation_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
+        return p->open_ && p->tag_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
     }
 
     open_call* take_slot(context_id respondent, const void* subject = nullptr) { // under mutex_
@@ -24501,7 +24609,8 @@ class basic_call_table final : public outstanding_call_keeper {
             p = free_.back();
             free_.pop_back();
         }
-        ++p->generation_;
+        do p->tag_ = tags_(++p->generation_ ^ p->slot_ << 16);
+        while (p->tag_ == 0);
         p->respondent_ = respondent;
         p->subject = subject;
         p->noticed_ = 0;
@@ -24764,7 +24873,7 @@ public:
             p.set_awaited_by(nullptr);
             p.set_for_ever(false);
             p.explained = false;
-            if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
+            if (p.generation_ < UINT32_MAX - 1) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;
         }
         if (last) delete this;
@@ -24873,7 +24982,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// The handlers of one router, sorted by number. Calls none of them. Threads: any.
+/// The handlers of one router, sorted. Calls none of them. Threads: any.
 template <class Io>
 class basic_handler_table {
 public:
@@ -24898,14 +25007,27 @@ private:
     std::vector<registration> handlers_;
     std::size_t removed_ = 0;
     std::size_t last_found_ = 0; // the place of the last message
-    handle_id next_handle_ = first_dynamic_handle;
+    const port_numbers tags_;
+    std::uint32_t ports_ = 0; // have been given out
     bool closed_ = false;
 
-    auto find(handle_id number) { // under mutex_
-        return std::lower_bound(
-            handlers_.begin(), handlers_.end(), number,
-            [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    /// By their lower halves, which are counted: a new one goes to the end.
+    static constexpr std::uint64_t rank(handle_id number) noexcept {
+        return number << 32 | number >> 32;
     }
+    auto find(handle_id number) { // under mutex_
+        return std::lower_bound(handlers_.begin(), handlers_.end(), rank(number),
+                                [](const registration& r, std::uint64_t wanted) {
+                                    return rank(r.number) < wanted;
+                                });
+    }
+    /// True of what new_port() may have returned.
+    bool is_own(handle_id port) const noexcept {
+        const auto low = static_cast<std::uint32_t>(port);
+        const auto tag = static_cast<std::uint32_t>(port >> 32);
+        return is_port(port) && (tag == tags_(low) || tag == tags_(low & ~low_bit));
+    }
+    static constexpr std::uint32_t low_bit = static_cast<std::uint32_t>(flow_bit);
     /// As find(), for messages: the usual next one goes to the place of the last one.
     auto find_again(handle_id number) { // under mutex_
         if (last_found_ < handlers_.size() && handlers_[last_found_].number == number)
@@ -24928,13 +25050,14 @@ private:
     }
 
 public:
-    explicit basic_handler_table(Io& io) : mutex_(io) {}
+    explicit basic_handler_table(Io& io) : mutex_(io), tags_(port_numbers::from(io)) {}
 
     /// An error if the number is taken or too large, or the table is closed.
     result<void> add(handle_id number, handler_options options, raw_handler call) {
-        if (number > UINT32_MAX)
-            return error(reason::misuse, "handle " + std::to_string(number) +
-                                             " is too large: from 2^32 they belong to answers");
+        if (number > UINT32_MAX && !is_own(number))
+            return error(reason::misuse,
+                         "handle " + std::to_string(number) +
+                             " is too large: from 2^32 they belong to answers and flows");
         const std::lock_guard lock(mutex_);
         if (closed_) return error(reason::broker_exited, "the router has been shut down");
         const auto at = find(number);
@@ -24951,13 +25074,13 @@ public:
         return {};
     }
 
-    /// A number that no handler of this run has had.
-    handle_id new_handle() {
+    /// A number for an end of a flow, that no handler of this run has had and nobody can guess.
+    handle_id new_port() {
         const std::lock_guard lock(mutex_);
-        for (;; ++next_handle_) { // the program chooses numbers from the same range
-            const auto at = find(next_handle_);
-            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
-        }
+        std::uint32_t tag;
+        do tag = tags_(++ports_);
+        while (tag == 0);
+        return handle_id{tag} << 32 | flow_bit | ports_;
     }
 
     /// A call of the handler that is under way ends undisturbed.
@@ -25212,6 +25335,26 @@ public:
 
 } // namespace detail
 
+namespace detail {
+
+/// What stands in the message of a loss before the last lines that the lost context has written to
+/// stderr.
+inline constexpr std::string_view last_words_mark = "; its last lines on stderr:\n  ";
+
+/// The same error without these lines: they are for those above the lost context, and may hold what
+/// is nobody else's business.
+MITOGEN_COLD inline error without_last_words(const error& e) {
+    const std::size_t at = e.message().find(last_words_mark);
+    if (at == std::string_view::npos) return e;
+    error_detail d = e.detail();
+    d.text.resize(at);
+    d.what.clear(); // composed anew
+    d.original.reset();
+    return error(std::move(d));
+}
+
+} // namespace detail
+
 /// The bytes of an error.
 MITOGEN_COLD inline buffer encode_error(const error& e) {
     return detail::error_tree_writer().write(e);
@@ -25290,7 +25433,7 @@ public:
 
     /// A message that arrived whole for this context. `from` is null if this context sent it.
     void deliver(link* from, const message& m) {
-        if (m.head.handle > UINT32_MAX) return answer(from, m);
+        if (is_reply_handle(m.head.handle)) return answer(from, m);
         // What comes down from the parent is no exception: it passes on what siblings send.
         const auto authorised = [&] { return !from || core().has_authority(m.head.auth); };
         const auto on_the_way = [&](context_id respondent) {
@@ -25397,7 +25540,7 @@ private:
 
     /// An answer is on the account of who has asked for it, anything else on that of its sender.
     bool pass_on(link& from, link& to, const header& h, std::span<const std::byte> payload) {
-        const bool answers = h.handle > UINT32_MAX && !to.up && from.to_answer.any(to.id);
+        const bool answers = is_reply_handle(h.handle) && !to.up && from.to_answer.any(to.id);
         if (!to.transport->forward(h, payload, *from.transport, answers)) return false;
         constexpr std::uint8_t part = message_flags::fragment;
         if (answers && (h.flags & (part | message_flags::last)) != part) {
@@ -25427,7 +25570,7 @@ private:
     /// A message that this context does not take: its sender is told or, if it is an answer,
     /// whoever waits for it here.
     void refuse(link& from, const header& h, const error& why) {
-        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        if (!is_reply_handle(h.handle)) return send_dead_on(from, h, why);
         const buffer notice = encode_error(why);
         header in_its_place = h;
         in_its_place.flags = message_flags::failed;
@@ -26188,7 +26331,7 @@ public:
         if (added && options.respondent != no_context) follow(options.respondent);
         return added;
     }
-    handle_id new_handle() final { return handlers_.new_handle(); }
+    handle_id new_port() final { return handlers_.new_port(); }
     void remove_handler(handle_id number) final { handlers_.remove(number); }
     void count_late_frame() noexcept final { ++this->late_frames_; }
 
@@ -28704,7 +28847,7 @@ private:
         if (d.place.empty()) d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
-            d.text += "; its last lines on stderr:\n  " + words;
+            d.text.append(last_words_mark).append(words);
         d.canceller = lost_by_;
         if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;
@@ -29032,7 +29175,7 @@ namespace detail {
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which
 /// tells its own. Links are first in, first out, so that no context above sees a message from a new
 /// context before it knows it. That a context is lost is told upwards, and downwards to those who
-/// have sent to it: they may be waiting for it.
+/// have sent to it: they may be waiting for it. Its last words are for those above it alone.
 ///
 /// A route is believed inside a lease only: see basic_lease_table. What is refused is counted and
 /// named in the log, see basic_router_core::note_refusal. Threads: loop, but for the constructor.
@@ -29179,7 +29322,7 @@ class basic_route_monitor {
             return router_.follow(*id);
         }
         if (!lost) lost = dead_message::no_route(*id, router_.id());
-        tell(*from, *id, encode_error(*lost), true);
+        tell(*from, *id, encode_error(without_last_words(*lost)), true);
     }
 
 public:
@@ -29201,7 +29344,7 @@ public:
     void withdraw(context_id gone, const error& why) {
         const buffer notice = encode_error(why);
         tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
-        tell_partners(gone, notice);
+        tell_partners(gone, encode_error(without_last_words(why)));
     }
 };
 
@@ -30406,7 +30549,7 @@ public:
     result<flow_address> open_port(context_id peer) override {
         const std::uint64_t limit = node_.bounds().flow_bytes;
         const std::uint32_t window = budget_->open(window_, limit);
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window, most_, *budget_);
+        const auto p = std::make_shared<port>(node_.new_port(), peer, window, most_, *budget_);
         if (!window) return refused(p, flow_budget::refusal(limit));
         {
             const std::lock_guard lock(mutex_);
@@ -30605,7 +30748,7 @@ private:
 
     /// Of a channel: there may be no port whose end the router's end would bring.
     void await_close() {
-        own_ = node_.new_handle();
+        own_ = node_.new_port();
         const auto told = [self = this->shared_from_this()](const message& m) {
             if (m.dead()) self->finish(decode_error(m.payload), false, true);
         };
@@ -30648,7 +30791,7 @@ private:
         {
             const std::lock_guard lock(mutex_);
             if (!p->open) return node_.count_late_frame();
-            p->back = m.head.reply_to;
+            p->back = is_port(m.head.reply_to) ? m.head.reply_to : 0;
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
         }
@@ -30729,7 +30872,7 @@ private:
     }
 
     void grant(const credit& due) {
-        if (due.bytes)
+        if (due.bytes && due.back)
             say(due.to->peer, due.back,
                 encode(static_cast<std::uint8_t>(wire::flow_frame::credit), due.bytes));
     }
@@ -30950,7 +31093,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
     watchers watchers_;           // run when there is credit or nothing can be sent any more
 
     node_outbox(mitogen::node& node, context_id peer, flow_address to)
-        : outbox(node, peer), port_(to.port), own_(node.new_handle()), mutex_(node),
+        : outbox(node, peer), port_(to.port), own_(node.new_port()), mutex_(node),
           credit_(to.window) {}
 
 public:

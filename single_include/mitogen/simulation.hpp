@@ -1189,6 +1189,7 @@ class kernel {
     scheduler& threads_;
     simulation::faults faults_;
     random numbers_;
+    random secrets_; // of the processes: apart, so that who asks for some changes nothing else
     std::map<int, descriptor> descriptors_;
     int next_descriptor_ = 100;
     std::map<std::uint32_t, std::unique_ptr<process_state>> processes_;
@@ -1225,7 +1226,8 @@ public:
     write_observer* observer = nullptr;
 
     kernel(scheduler& threads, const simulation::faults& what, std::uint64_t seed)
-        : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u) {
+        : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u),
+          secrets_(seed ^ 0xF417'5EED'0000'0002u) {
         threads_.on_switch = [this](thread_group* to) {
             current_process_ = to ? static_cast<process_state*>(to->ambient) : nullptr;
             log::detail::ambient = current_process_ ? &current_process_->logs : nullptr;
@@ -1243,6 +1245,7 @@ public:
     scheduler& threads() noexcept { return threads_; }
     simulation::faults& faults() noexcept { return faults_; }
     random& numbers() noexcept { return numbers_; }
+    random& secrets() noexcept { return secrets_; }
     process_state& self() noexcept { return *current_process_; }
     auto& processes() noexcept { return processes_; }
     std::size_t open_descriptors() const noexcept { return descriptors_.size(); }
@@ -2072,6 +2075,7 @@ public:
 
     instant now() const noexcept { return kernel_->threads().now(); }
     const void* self() const noexcept { return kernel_->threads().current(); }
+    std::uint64_t random_number() const { return kernel_->secrets().next(); }
     void relax() const { kernel_->threads().point('y'); }
 
     long read(int fd, void* to, std::size_t size) const { return kernel_->read(fd, to, size); }

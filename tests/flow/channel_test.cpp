@@ -507,14 +507,15 @@ TEST_CASE(
     generic::above_raw_link t;
     auto call = t.child().call_async<&hear>();
     const auto frame = t.peer.receive();
+    constexpr mitogen::handle_id port = 0x5555'8000'0001; // bit 31: of a flow
     mitogen::header answer = t.to_root(frame->head.reply_to);
     const mitogen::buffer value =
-        mitogen::encode(mitogen::context_id{1}, mitogen::handle_id{5555}, std::uint32_t{1000});
+        mitogen::encode(mitogen::context_id{1}, port, std::uint32_t{1000});
     t.peer.send(answer, std::span<const std::byte>(value.data(), value.size()));
     const sender<int> out = call.get();
     out.send(1);
     const auto first = t.peer.receive();
-    CHECK(first->head.handle == 5555);
+    CHECK(first->head.handle == port);
     const auto say = [&](std::uint8_t kind, auto... values) {
         const mitogen::buffer bytes = mitogen::encode(kind, values...);
         t.peer.send(t.to_root(first->head.reply_to),

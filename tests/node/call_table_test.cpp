@@ -95,6 +95,27 @@ TEST_CASE("a handle is never the same twice, and an old one finds nothing") {
     CHECK(w.answers->respondent_of(mitogen::handle_id{1} << 32 | 12345) == mitogen::no_context);
 }
 
+TEST_CASE("handles of answers cannot be guessed from others, nor from another run") {
+    world w, again;
+    std::set<mitogen::handle_id> upper, later;
+    for (int i = 0; i < 300; ++i) {
+        open_call* p = w.open();
+        open_call* q = again.open();
+        CHECK(mitogen::detail::is_reply_handle(p->handle()));
+        upper.insert(p->handle() >> 32);
+        later.insert(q->handle() >> 32);
+        w.answers->fail(*p, error(reason::cancelled, "x"));
+        again.answers->fail(*q, error(reason::cancelled, "x"));
+        p->release();
+        q->release();
+    }
+    CHECK(upper.size() == 300); // one slot: none comes twice
+    CHECK(*upper.rbegin() - *upper.begin() > 0x4000'0000u);
+    int shared = 0;
+    for (const mitogen::handle_id one : later) shared += static_cast<int>(upper.count(one));
+    CHECK(shared < 3);
+}
+
 TEST_CASE("an answer may be large, and may be handed over with its buffer") {
     world w;
     const std::string large(100'000, 'x');

@@ -3,6 +3,7 @@
 #include <mitogen/node/handler_table.hpp>
 
 #include <catch2/catch.hpp>
+#include <set>
 #include <string>
 
 namespace {
@@ -76,13 +77,27 @@ TEST_CASE("a handler for one message is gone with it, but not with one that it r
     CHECK(refusal(t.select({.handle = 1100}, authorised)) == "nobody");
 }
 
-TEST_CASE("a number is given once, and not where the program has chosen it") {
+TEST_CASE("ports are given once, look like no other number, and cannot be guessed") {
     io_type io;
-    table t(io);
-    const auto first = t.new_handle();
-    REQUIRE(t.add(first + 1, {}, [](const message&) {}));
-    CHECK(t.new_handle() == first + 2);
-    CHECK(t.add(first + 1, {}, [](const message&) {}).error().reason() == reason::misuse);
+    table t(io), other(io);
+    std::set<mitogen::handle_id> seen, halves;
+    for (int i = 0; i < 1000; ++i) {
+        const mitogen::handle_id port = t.new_port();
+        CHECK(mitogen::detail::is_port(port));
+        CHECK_FALSE(mitogen::detail::is_reply_handle(port));
+        CHECK(seen.insert(port).second);
+        halves.insert(port >> 32);
+        CHECK(t.add(port, {}, [](const message&) {}));
+        CHECK(t.add(port, {}, [](const message&) {}).error().reason() == reason::misuse);
+        CHECK_FALSE(other.add(port, {}, [](const message&) {})); // it has never given it
+        CHECK(refusal(t.select({.handle = port}, authorised)) == "taken");
+        CHECK(refusal(t.select({.handle = port ^ mitogen::handle_id{1} << 40}, authorised)) ==
+              "nobody");
+    }
+    CHECK(halves.size() > 990);
+    CHECK(*halves.rbegin() - *halves.begin() > 0x4000'0000u);
+    for (const mitogen::handle_id port : seen) t.remove(port);
+    CHECK(refusal(t.select({.handle = *seen.begin()}, authorised)) == "nobody");
     CHECK(t.add(mitogen::handle_id{1} << 32, {}, [](const message&) {}).error().reason() ==
           reason::misuse);
 }

@@ -334,6 +334,52 @@ TEST_CASE("who waits for a lost context in another branch is told at once, throu
     CHECK(forgotten);
 }
 
+TEST_CASE("the last words of a lost context are for those above it alone") {
+    family f;
+    const std::string words = "its end; its last lines on stderr:\n  a password";
+    const auto lose = [&](node& at, context_id id) {
+        at.loop.run([&] {
+            for (const auto& l : at.links)
+                if (l->id == id) return l->close(reason::respondent_lost, words);
+        });
+    };
+    node deep;
+    f.lease(1234, 1235);
+    f.leaf.add_child(1234, deep, "deep");
+    deep.add_echo(2001, senders::anyone);
+    f.other.add_echo(2001, senders::anyone);
+    REQUIRE(*deep.ask(3, 2001, "x") == "x");
+    REQUIRE(*f.other.ask(1234, 2001, "x") == "x");
+    SECTION("one of another branch") {
+        open_call* p = deep.open(3);
+        lose(f.root, 3);
+        const auto got = deep.take(p);
+        REQUIRE_FALSE(got);
+        CHECK(got.error().message() == "context 3 is lost: its end");
+        CHECK(f.leaf.router.why_lost(3)->message() == "context 3 is lost: its end");
+        CHECK(f.root.router.why_lost(3)->message() == "context 3 is lost: " + words);
+    }
+    SECTION("one further down, of which those above are told") {
+        open_call* p = f.other.open(1234);
+        lose(f.leaf, 1234);
+        const auto got = f.other.take(p);
+        REQUIRE_FALSE(got);
+        CHECK(got.error().message() == "context 1234 is lost: its end");
+        for (node* above : {&f.root, &f.middle, &f.leaf})
+            CHECK(above->router.why_lost(1234)->message() == "context 1234 is lost: " + words);
+    }
+    SECTION("one that somebody asks about later") {
+        lose(f.root, 3);
+        raw_end raw = f.root.add_raw_child(7);
+        raw.write({.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::watch_route},
+                  text_of(mitogen::encode(context_id{3})));
+        const auto [head, payload] = raw.next();
+        CHECK(head.handle == mitogen::handles::del_route);
+        CHECK(payload.find("its end") != std::string::npos);
+        CHECK(payload.find("password") == std::string::npos);
+    }
+}
+
 TEST_CASE("who has nothing to do with a lost context is not told") {
     family f;
     f.other.cut_all();

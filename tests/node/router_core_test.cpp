@@ -252,10 +252,12 @@ TEST_CASE("a handle has one handler, and a number of its own where the router ch
     CHECK(root.router.add_raw_handler(handle_id{1} << 32, {}, [](const message&) {})
               .error()
               .reason() == reason::misuse);
-    const handle_id a = root.router.new_handle();
-    const handle_id b = root.router.new_handle(); // not 1001, which the program has taken
-    CHECK(a == 1000);
-    CHECK(b == 1002);
+    const handle_id port = root.router.new_port();
+    CHECK(mitogen::detail::is_port(port));
+    root.add_echo(port);
+    CHECK(*root.ask(0, port, "x") == "x");
+    CHECK(root.router.add_raw_handler(port + 1, {}, [](const message&) {}).error().reason() ==
+          reason::misuse); // was not given out
     root.router.remove_handler(1001);
     root.router.remove_handler(1001);
     root.add_echo(1001);

@@ -105,7 +105,7 @@ TEST_CASE("a number has one handler") {
     CHECK(again.error().reason() == reason::misuse);
     t.root.node().remove_handler(nudge.number);
     CHECK_NOTHROW(t.root.add_handler(nudge, [](const mitogen::message&) {}));
-    CHECK(t.root.node().new_handle() != t.root.node().new_handle());
+    CHECK(t.root.node().new_port() != t.root.node().new_port());
 }
 
 TEST_CASE("messages are sent and handlers added with the error as a value") {

@@ -16,6 +16,7 @@
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/os/failure.hpp>
+#include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/handshake.hpp>
 #include <mitogen/protocol/shutdown_notice.hpp>
@@ -412,7 +413,7 @@ private:
         if (d.place.empty()) d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
-            d.text += "; its last lines on stderr:\n  " + words;
+            d.text.append(last_words_mark).append(words);
         d.canceller = lost_by_;
         if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;

@@ -175,7 +175,7 @@ struct codec<sender<T>> {
         // handle of the library's.
         if (place->from != no_context && where != place->from)
             return r.fail("a sender of another context than the one that has sent it:", where, 16);
-        if (to.port < first_dynamic_handle || to.port > UINT32_MAX)
+        if (!detail::is_port(to.port))
             return r.fail("a sender with a handle that no channel has:", to.port, 12);
         s = sender<T>(detail::sender_state::of(*place->node, where, to));
         return true;

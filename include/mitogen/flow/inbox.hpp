@@ -108,7 +108,7 @@ public:
     result<flow_address> open_port(context_id peer) override {
         const std::uint64_t limit = node_.bounds().flow_bytes;
         const std::uint32_t window = budget_->open(window_, limit);
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window, most_, *budget_);
+        const auto p = std::make_shared<port>(node_.new_port(), peer, window, most_, *budget_);
         if (!window) return refused(p, flow_budget::refusal(limit));
         {
             const std::lock_guard lock(mutex_);
@@ -307,7 +307,7 @@ private:
 
     /// Of a channel: there may be no port whose end the router's end would bring.
     void await_close() {
-        own_ = node_.new_handle();
+        own_ = node_.new_port();
         const auto told = [self = this->shared_from_this()](const message& m) {
             if (m.dead()) self->finish(decode_error(m.payload), false, true);
         };
@@ -350,7 +350,7 @@ private:
         {
             const std::lock_guard lock(mutex_);
             if (!p->open) return node_.count_late_frame();
-            p->back = m.head.reply_to;
+            p->back = is_port(m.head.reply_to) ? m.head.reply_to : 0;
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
         }
@@ -431,7 +431,7 @@ private:
     }
 
     void grant(const credit& due) {
-        if (due.bytes)
+        if (due.bytes && due.back)
             say(due.to->peer, due.back,
                 encode(static_cast<std::uint8_t>(wire::flow_frame::credit), due.bytes));
     }

@@ -93,7 +93,8 @@ public:
         detail::decode_environment environment{&d.in_->node(), d.answer_.state()->respondent()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
         detail::flow_address there;
-        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
+        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window) &&
+                    detail::is_port(there.port);
         if constexpr (!std::is_void_v<typename shape::started>)
             good = good && decode(r, d.started_);
         if (!good || !r.finish())

@@ -46,7 +46,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
     watchers watchers_;           // run when there is credit or nothing can be sent any more
 
     node_outbox(mitogen::node& node, context_id peer, flow_address to)
-        : outbox(node, peer), port_(to.port), own_(node.new_handle()), mutex_(node),
+        : outbox(node, peer), port_(to.port), own_(node.new_port()), mutex_(node),
           credit_(to.window) {}
 
 public:

@@ -175,6 +175,14 @@ concept knows_debuggers = requires(const Io io, int pid) {
     { io.parent_pid() } -> std::same_as<int>;
 };
 
+/// True for policies that have numbers which nobody can guess: `io.random_number()`, 64 bits. It
+/// may be slow; a router asks a few times. Of others the clock is taken. No part of what every
+/// policy must have.
+template <class Io>
+concept has_random_numbers = requires(const Io io) {
+    { io.random_number() } -> std::same_as<std::uint64_t>;
+};
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing

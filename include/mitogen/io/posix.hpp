@@ -17,10 +17,12 @@
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/pty.hpp>
+#include <mitogen/os/random.hpp>
 #include <mitogen/os/stdio.hpp>
 #include <mitogen/os/thread/parker.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -104,6 +106,8 @@ struct posix {
     int parent_pid() const noexcept { return os::parent_pid(); }
     /// As os::is_traced.
     bool is_traced(int pid) const { return os::is_traced(pid); }
+    /// As os::random_number.
+    std::uint64_t random_number() const { return os::random_number(); }
     /// As os::identity_text.
     std::string own_name() const { return os::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }

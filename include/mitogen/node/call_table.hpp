@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // call_table.hpp: answers that are awaited. Each has a slot whose number is part of the handle that
-// the answer comes to.
+// the answer comes to; the rest of it cannot be guessed.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
@@ -11,6 +11,7 @@
 #include <mitogen/codec/buffer.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/node/outstanding_call.hpp>
+#include <mitogen/node/port_numbers.hpp>
 #include <mitogen/protocol/message.hpp>
 #include <mitogen/sync/waiter.hpp>
 
@@ -68,6 +69,7 @@ class basic_call_table final : public outstanding_call_keeper {
     using open_call = basic_outstanding_call<Io>;
 
     Io io_;
+    const port_numbers tags_ = port_numbers::from(io_);
     typename Io::mutex mutex_;
     std::vector<std::unique_ptr<open_call>> slots_; // grows to the largest number ever open at once
     std::vector<open_call*> free_;
@@ -109,7 +111,7 @@ class basic_call_table final : public outstanding_call_keeper {
         const auto slot = static_cast<std::uint32_t>(handle);
         if (slot >= slots_.size()) return nullptr;
         open_call* p = slots_[slot].get();
-        return p->open_ && p->generation_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
+        return p->open_ && p->tag_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
     }
 
     open_call* take_slot(context_id respondent, const void* subject = nullptr) { // under mutex_
@@ -122,7 +124,8 @@ class basic_call_table final : public outstanding_call_keeper {
             p = free_.back();
             free_.pop_back();
         }
-        ++p->generation_;
+        do p->tag_ = tags_(++p->generation_ ^ p->slot_ << 16);
+        while (p->tag_ == 0);
         p->respondent_ = respondent;
         p->subject = subject;
         p->noticed_ = 0;
@@ -385,7 +388,7 @@ public:
             p.set_awaited_by(nullptr);
             p.set_for_ever(false);
             p.explained = false;
-            if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
+            if (p.generation_ < UINT32_MAX - 1) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;
         }
         if (last) delete this;

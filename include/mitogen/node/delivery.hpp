@@ -83,7 +83,7 @@ public:
 
     /// A message that arrived whole for this context. `from` is null if this context sent it.
     void deliver(link* from, const message& m) {
-        if (m.head.handle > UINT32_MAX) return answer(from, m);
+        if (is_reply_handle(m.head.handle)) return answer(from, m);
         // What comes down from the parent is no exception: it passes on what siblings send.
         const auto authorised = [&] { return !from || core().has_authority(m.head.auth); };
         const auto on_the_way = [&](context_id respondent) {
@@ -190,7 +190,7 @@ private:
 
     /// An answer is on the account of who has asked for it, anything else on that of its sender.
     bool pass_on(link& from, link& to, const header& h, std::span<const std::byte> payload) {
-        const bool answers = h.handle > UINT32_MAX && !to.up && from.to_answer.any(to.id);
+        const bool answers = is_reply_handle(h.handle) && !to.up && from.to_answer.any(to.id);
         if (!to.transport->forward(h, payload, *from.transport, answers)) return false;
         constexpr std::uint8_t part = message_flags::fragment;
         if (answers && (h.flags & (part | message_flags::last)) != part) {
@@ -220,7 +220,7 @@ private:
     /// A message that this context does not take: its sender is told or, if it is an answer,
     /// whoever waits for it here.
     void refuse(link& from, const header& h, const error& why) {
-        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        if (!is_reply_handle(h.handle)) return send_dead_on(from, h, why);
         const buffer notice = encode_error(why);
         header in_its_place = h;
         in_its_place.flags = message_flags::failed;

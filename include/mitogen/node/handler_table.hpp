@@ -9,6 +9,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/node/handler_options.hpp>
+#include <mitogen/node/port_numbers.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/message.hpp>
 
@@ -25,7 +26,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// The handlers of one router, sorted by number. Calls none of them. Threads: any.
+/// The handlers of one router, sorted. Calls none of them. Threads: any.
 template <class Io>
 class basic_handler_table {
 public:
@@ -50,14 +51,27 @@ private:
     std::vector<registration> handlers_;
     std::size_t removed_ = 0;
     std::size_t last_found_ = 0; // the place of the last message
-    handle_id next_handle_ = first_dynamic_handle;
+    const port_numbers tags_;
+    std::uint32_t ports_ = 0; // have been given out
     bool closed_ = false;
 
-    auto find(handle_id number) { // under mutex_
-        return std::lower_bound(
-            handlers_.begin(), handlers_.end(), number,
-            [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    /// By their lower halves, which are counted: a new one goes to the end.
+    static constexpr std::uint64_t rank(handle_id number) noexcept {
+        return number << 32 | number >> 32;
     }
+    auto find(handle_id number) { // under mutex_
+        return std::lower_bound(handlers_.begin(), handlers_.end(), rank(number),
+                                [](const registration& r, std::uint64_t wanted) {
+                                    return rank(r.number) < wanted;
+                                });
+    }
+    /// True of what new_port() may have returned.
+    bool is_own(handle_id port) const noexcept {
+        const auto low = static_cast<std::uint32_t>(port);
+        const auto tag = static_cast<std::uint32_t>(port >> 32);
+        return is_port(port) && (tag == tags_(low) || tag == tags_(low & ~low_bit));
+    }
+    static constexpr std::uint32_t low_bit = static_cast<std::uint32_t>(flow_bit);
     /// As find(), for messages: the usual next one goes to the place of the last one.
     auto find_again(handle_id number) { // under mutex_
         if (last_found_ < handlers_.size() && handlers_[last_found_].number == number)
@@ -80,13 +94,14 @@ private:
     }
 
 public:
-    explicit basic_handler_table(Io& io) : mutex_(io) {}
+    explicit basic_handler_table(Io& io) : mutex_(io), tags_(port_numbers::from(io)) {}
 
     /// An error if the number is taken or too large, or the table is closed.
     result<void> add(handle_id number, handler_options options, raw_handler call) {
-        if (number > UINT32_MAX)
-            return error(reason::misuse, "handle " + std::to_string(number) +
-                                             " is too large: from 2^32 they belong to answers");
+        if (number > UINT32_MAX && !is_own(number))
+            return error(reason::misuse,
+                         "handle " + std::to_string(number) +
+                             " is too large: from 2^32 they belong to answers and flows");
         const std::lock_guard lock(mutex_);
         if (closed_) return error(reason::broker_exited, "the router has been shut down");
         const auto at = find(number);
@@ -103,13 +118,13 @@ public:
         return {};
     }
 
-    /// A number that no handler of this run has had.
-    handle_id new_handle() {
+    /// A number for an end of a flow, that no handler of this run has had and nobody can guess.
+    handle_id new_port() {
         const std::lock_guard lock(mutex_);
-        for (;; ++next_handle_) { // the program chooses numbers from the same range
-            const auto at = find(next_handle_);
-            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
-        }
+        std::uint32_t tag;
+        do tag = tags_(++ports_);
+        while (tag == 0);
+        return handle_id{tag} << 32 | flow_bit | ports_;
     }
 
     /// A call of the handler that is under way ends undisturbed.

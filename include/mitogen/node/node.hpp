@@ -187,8 +187,8 @@ public:
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
     /// Answers a message with a dead message. Nothing happens if no answer is wanted.
     virtual void reply_dead(const header& request, const error& why) = 0;
-    /// A number that no handler of this run has had.
-    virtual handle_id new_handle() = 0;
+    /// A number for an end of a flow, that no handler of this run has had and nobody can guess.
+    virtual handle_id new_port() = 0;
     /// Registers `call` for raw messages. An error if the number is taken, or the router is closed.
     virtual result<void> add_raw_handler(handle_id number, handler_options options,
                                          detail::raw_handler call) = 0;

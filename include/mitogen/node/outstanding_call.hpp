@@ -49,7 +49,8 @@ protected:
     detail::outstanding_call_keeper* keeper_ = nullptr;
     std::atomic<std::uint32_t> references_{0};
     std::uint32_t slot_ = 0;
-    std::uint32_t generation_ = 0;
+    std::uint32_t generation_ = 0; // how often the slot was used
+    std::uint32_t tag_ = 0;        // what that has become, for nobody to guess; never 0
     std::atomic<bool> done_{false};
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
@@ -70,7 +71,7 @@ public:
     outstanding_call(outstanding_call&&) = delete;
 
     /// The handle that the answer comes to. Never the same twice.
-    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    handle_id handle() const noexcept { return static_cast<handle_id>(tag_) << 32 | slot_; }
     context_id respondent() const noexcept { return respondent_; }
 
     /// Who waits for it, to be compared and never used; null: nobody, or a thread that works for no

@@ -30,7 +30,7 @@ namespace detail {
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which
 /// tells its own. Links are first in, first out, so that no context above sees a message from a new
 /// context before it knows it. That a context is lost is told upwards, and downwards to those who
-/// have sent to it: they may be waiting for it.
+/// have sent to it: they may be waiting for it. Its last words are for those above it alone.
 ///
 /// A route is believed inside a lease only: see basic_lease_table. What is refused is counted and
 /// named in the log, see basic_router_core::note_refusal. Threads: loop, but for the constructor.
@@ -177,7 +177,7 @@ class basic_route_monitor {
             return router_.follow(*id);
         }
         if (!lost) lost = dead_message::no_route(*id, router_.id());
-        tell(*from, *id, encode_error(*lost), true);
+        tell(*from, *id, encode_error(without_last_words(*lost)), true);
     }
 
 public:
@@ -199,7 +199,7 @@ public:
     void withdraw(context_id gone, const error& why) {
         const buffer notice = encode_error(why);
         tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
-        tell_partners(gone, notice);
+        tell_partners(gone, encode_error(without_last_words(why)));
     }
 };
 

@@ -158,7 +158,7 @@ public:
         if (added && options.respondent != no_context) follow(options.respondent);
         return added;
     }
-    handle_id new_handle() final { return handlers_.new_handle(); }
+    handle_id new_port() final { return handlers_.new_port(); }
     void remove_handler(handle_id number) final { handlers_.remove(number); }
     void count_late_frame() noexcept final { ++this->late_frames_; }
 

@@ -58,6 +58,11 @@ struct call_frame {
         }
     }
 
+    bool read_flow(reader& r) noexcept {
+        return r.take_scalar(flow.port) && r.take_scalar(flow.window) &&
+               (is_port(flow.port) || r.fail("a call whose items go to a handle of no flow"));
+    }
+
     bool read(reader& r) noexcept {
         if (!r.take_scalar(flags)) return false;
         if (flags & ~(by_key | has_deadline | has_chain | has_flow | inherits_deadline))
@@ -71,7 +76,7 @@ struct call_frame {
         }
         return (!(flags & has_deadline) || r.take_scalar(time_left)) &&
                (!(flags & has_chain) || r.take_scalar(chain)) &&
-               (!(flags & has_flow) || (r.take_scalar(flow.port) && r.take_scalar(flow.window)));
+               (!(flags & has_flow) || read_flow(r));
     }
 };
 

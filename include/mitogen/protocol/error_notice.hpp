@@ -201,6 +201,26 @@ public:
 
 } // namespace detail
 
+namespace detail {
+
+/// What stands in the message of a loss before the last lines that the lost context has written to
+/// stderr.
+inline constexpr std::string_view last_words_mark = "; its last lines on stderr:\n  ";
+
+/// The same error without these lines: they are for those above the lost context, and may hold what
+/// is nobody else's business.
+MITOGEN_COLD inline error without_last_words(const error& e) {
+    const std::size_t at = e.message().find(last_words_mark);
+    if (at == std::string_view::npos) return e;
+    error_detail d = e.detail();
+    d.text.resize(at);
+    d.what.clear(); // composed anew
+    d.original.reset();
+    return error(std::move(d));
+}
+
+} // namespace detail
+
 /// The bytes of an error.
 MITOGEN_COLD inline buffer encode_error(const error& e) {
     return detail::error_tree_writer().write(e);

@@ -83,6 +83,7 @@ class kernel {
     scheduler& threads_;
     simulation::faults faults_;
     random numbers_;
+    random secrets_; // of the processes: apart, so that who asks for some changes nothing else
     std::map<int, descriptor> descriptors_;
     int next_descriptor_ = 100;
     std::map<std::uint32_t, std::unique_ptr<process_state>> processes_;
@@ -119,7 +120,8 @@ public:
     write_observer* observer = nullptr;
 
     kernel(scheduler& threads, const simulation::faults& what, std::uint64_t seed)
-        : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u) {
+        : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u),
+          secrets_(seed ^ 0xF417'5EED'0000'0002u) {
         threads_.on_switch = [this](thread_group* to) {
             current_process_ = to ? static_cast<process_state*>(to->ambient) : nullptr;
             log::detail::ambient = current_process_ ? &current_process_->logs : nullptr;
@@ -137,6 +139,7 @@ public:
     scheduler& threads() noexcept { return threads_; }
     simulation::faults& faults() noexcept { return faults_; }
     random& numbers() noexcept { return numbers_; }
+    random& secrets() noexcept { return secrets_; }
     process_state& self() noexcept { return *current_process_; }
     auto& processes() noexcept { return processes_; }
     std::size_t open_descriptors() const noexcept { return descriptors_.size(); }

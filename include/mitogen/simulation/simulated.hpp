@@ -61,6 +61,7 @@ public:
 
     instant now() const noexcept { return kernel_->threads().now(); }
     const void* self() const noexcept { return kernel_->threads().current(); }
+    std::uint64_t random_number() const { return kernel_->secrets().next(); }
     void relax() const { kernel_->threads().point('y'); }
 
     long read(int fd, void* to, std::size_t size) const { return kernel_->read(fd, to, size); }

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
     std::atomic<int> ran{0};
     root.add_handler(mitogen::handle<std::uint8_t, int>{2000},
                      [&](const mitogen::message&, std::uint8_t, int) { ++ran; });
-    const auto honest = root.local({.name = "honest"}); // 1
+    [[maybe_unused]] const auto honest = root.local({.name = "honest"}); // 1
     int calls = 0;
     hostile bad(root, [&](raw& h) {
         h.listen([&](raw::frame& f) {

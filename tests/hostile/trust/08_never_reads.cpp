@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
     mitogen::router root(loop, o);
     hostile bad(root, [](raw& h) { while (h.put(h.to(0, H::heartbeat, 5'000'000'000))) {} });
     const long before = rss_mib();
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < part(100); ++i) {
         std::this_thread::sleep_for(50ms);
         if (rss_mib() > before + 200)
             unsafe("the parent holds " + std::to_string(rss_mib() - before) +

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
     const auto honest = root.local({.name = "honest"}); // 1
     hostile bad(root, [](raw& h) {
         // no such handle: answered dead, to this one
-        for (int i = 0; i < 400'000; ++i) h.put(h.to(1, 5'000'000, 5'000'000'000));
+        for (int i = 0; i < part(400'000); ++i) h.put(h.to(1, 5'000'000, 5'000'000'000));
         h.flush();
         for (;;) {
             h.put(h.to(0, H::heartbeat));
@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
             std::this_thread::sleep_for(100ms);
         }
     });
-    std::this_thread::sleep_for(5s);
+    std::this_thread::sleep_for(part(5s));
     const auto said = honest.within(5s).try_call<&add>(1, 2);
     if (!said) unsafe(std::string("a call of the sibling, 5 s later: ") + said.error().what());
     return safe("the sibling answers");

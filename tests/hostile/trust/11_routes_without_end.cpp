@@ -15,10 +15,10 @@ int main(int argc, char** argv) {
                                              h.del_route(1'000'000 + i, 50u << 20)))
                     return;
             h.flush();
-            std::this_thread::sleep_for(1s);
+            std::this_thread::sleep_for(part(1s));
         });
         const long before = rss_mib();
-        for (int i = 0; i < 200; ++i) {
+        for (int i = 0; i < part(200); ++i) {
             std::this_thread::sleep_for(50ms);
             if (rss_mib() > before + 600)
                 unsafe(std::string(round ? "reasons" : "names") + ": the parent holds " +
