@@ -20,7 +20,7 @@ target_link_libraries(mitogen_development_core PUBLIC mitogen_development)
 target_compile_definitions(mitogen_development_core INTERFACE MITOGEN_SEPARATE)
 target_compile_options(mitogen_development_core PRIVATE -ffunction-sections -fdata-sections)
 target_link_options(mitogen_development_core INTERFACE ${mitogen_link_options})
-option(MITOGEN_PROGRAMS_OVER_CORE "Compile the library once for all programs and examples, and not in each of them" OFF)
+option(MITOGEN_EXAMPLES_OVER_CORE "Compile the library once for all examples, and not in each of them" OFF)
 
 set(MITOGEN_TEST_TIMEOUT 600 CACHE STRING "Seconds after which a test executable is taken to hang")
 
@@ -32,7 +32,7 @@ function(mitogen_add_program source target prefix)
     get_filename_component(name ${source} NAME_WE)
     add_executable(${target} ${source})
     set(core FALSE)
-    if(MITOGEN_PROGRAMS_OVER_CORE AND NOT prefix STREQUAL "foreign")
+    if(MITOGEN_EXAMPLES_OVER_CORE AND prefix STREQUAL "example")
         file(STRINGS ${source} core REGEX "^#include <mitogen/simulation.hpp>") # which has no core
         string(COMPARE EQUAL "${core}" "" core)
     endif()
