@@ -14,6 +14,14 @@ endif()
 
 set(CMAKE_CXX_EXTENSIONS OFF)
 
+# The same with the library compiled once, for programs that only call it.
+add_library(mitogen_development_core STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/src/mitogen.cpp)
+target_link_libraries(mitogen_development_core PUBLIC mitogen_development)
+target_compile_definitions(mitogen_development_core INTERFACE MITOGEN_SEPARATE)
+target_compile_options(mitogen_development_core PRIVATE -ffunction-sections -fdata-sections)
+target_link_options(mitogen_development_core INTERFACE ${mitogen_link_options})
+option(MITOGEN_EXAMPLES_OVER_CORE "Compile the library once for all examples, and not in each of them" OFF)
+
 set(MITOGEN_TEST_TIMEOUT 600 CACHE STRING "Seconds after which a test executable is taken to hang")
 
 find_package(Python3 COMPONENTS Interpreter)
@@ -23,7 +31,12 @@ find_package(Python3 COMPONENTS Interpreter)
 function(mitogen_add_program source target prefix)
     get_filename_component(name ${source} NAME_WE)
     add_executable(${target} ${source})
-    target_link_libraries(${target} PRIVATE mitogen_development)
+    set(core FALSE)
+    if(MITOGEN_EXAMPLES_OVER_CORE AND prefix STREQUAL "example")
+        file(STRINGS ${source} core REGEX "^#include <mitogen/simulation.hpp>") # which has no core
+        string(COMPARE EQUAL "${core}" "" core)
+    endif()
+    target_link_libraries(${target} PRIVATE $<IF:$<BOOL:${core}>,mitogen_development_core,mitogen_development>)
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
     file(STRINGS ${source} flags REGEX "^// flags: ")
     list(TRANSFORM flags REPLACE "^// flags: " "")

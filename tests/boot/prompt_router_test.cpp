@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/internals.hpp"
 #include "support/person.hpp"
 #include "support/refusal.hpp"
 #include "support/scratch.hpp"

@@ -4,6 +4,11 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/call/edit_distance.hpp>
+#include <mitogen/call/key_table.hpp>
+#include <mitogen/call/registry.hpp>
+#endif
 #include <set>
 #include <string>
 #include <string_view>

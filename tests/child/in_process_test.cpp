@@ -11,6 +11,11 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/child/staged_children.hpp>
+#include <mitogen/router/child_main.hpp>
+#include <mitogen/router/router_body.hpp>
+#endif
 #include <mutex>
 #include <optional>
 #include <poll.h>

@@ -11,6 +11,10 @@
 #include <cstdlib>
 #include <iterator>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/boot/prompts/prompt_matcher.hpp>
+#include <mitogen/remote/serializable_method.hpp>
+#endif
 #include <string>
 #include <thread>
 #include <unistd.h>

@@ -6,6 +6,11 @@
 #include "tree.hpp"
 
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/protocol/handshake.hpp>
+#include <mitogen/router/child_main.hpp>
+#include <mitogen/serve/dispatcher.hpp>
+#endif
 
 #include <cstring>
 #include <memory>

@@ -12,6 +12,12 @@
 #include <future>
 #include <memory>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/join/join_peer.hpp>
+#include <mitogen/protocol/error_notice.hpp>
+#include <mitogen/protocol/handshake.hpp>
+#include <mitogen/protocol/join_handshake.hpp>
+#endif
 #include <optional>
 #include <random>
 #include <string>

@@ -9,6 +9,10 @@
 #include <cstdlib>
 #include <memory>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/child/child_stderr.hpp>
+#include <mitogen/loop/broker_engine.hpp>
+#endif
 #include <string>
 #include <string_view>
 #include <unistd.h>

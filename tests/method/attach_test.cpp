@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/tree.hpp"
+#include "support/internals.hpp"
 
 #include <catch2/catch.hpp>
 #include <csignal>

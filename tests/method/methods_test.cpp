@@ -9,6 +9,11 @@
 #include <filesystem>
 #include <fstream>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/boot/explain_plan.hpp>
+#include <mitogen/method/exec_style.hpp>
+#include <mitogen/remote/serializable_method.hpp>
+#endif
 #include <optional>
 #include <string>
 #include <sys/utsname.h>

@@ -15,6 +15,9 @@
 #include <fstream>
 #include <grp.h>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/method/namespace/nsenter_child.hpp>
+#endif
 #include <optional>
 #include <string>
 #include <sys/utsname.h>

@@ -12,6 +12,7 @@ usage: modes.py PART --cxx COMPILER --work DIR
     small       what a file that only calls has in it, and what of the core is linked to it
     options     files compiled with other options than the core: which change no layout
     visibility  errors thrown in a library that hides its names
+    simulation  a program in a simulated world, which instantiates the core's templates for it
 """
 import argparse
 import concurrent.futures
@@ -172,6 +173,11 @@ def visibility(build):
         build.run(build.link(f"catches_{name}", program, *core, "-ldl"), build.path(f"throws_{name}.so"))
 
 
+def simulation(build):
+    fleet = build.compile(os.path.join(ROOT, "examples", "simulated_fleet.cpp"), "fleet.o", SEPARATE)
+    build.run(build.link("fleet", fleet, build.path("core.o")))
+
+
 PARTS = {
     "core": lambda build: build.core(),
     "headers": fronts,
@@ -181,6 +187,7 @@ PARTS = {
     "small": small,
     "options": options,
     "visibility": visibility,
+    "simulation": simulation,
 }
 
 

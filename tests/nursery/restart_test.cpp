@@ -7,6 +7,11 @@
 #include <chrono>
 #include <csignal>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/boot/boot_plan.hpp>
+#include <mitogen/method/method.hpp>
+#include <mitogen/remote/serializable_method.hpp>
+#endif
 #include <optional>
 #include <stdexcept>
 #include <stop_token>

@@ -8,6 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/os/program/executable.hpp>
+#endif
 #include <string>
 #include <unistd.h>
 #include <utility>

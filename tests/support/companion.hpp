@@ -2,11 +2,12 @@
 #pragma once
 // companion.hpp: programs that run beside a test.
 
+#include "support/internals.hpp"
+
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
-#include <mitogen/mitogen.hpp>
 #include <string>
 #include <unistd.h>
 #include <utility>

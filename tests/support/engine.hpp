@@ -3,6 +3,9 @@
 // engine.hpp: what is behind a router, for tests of what no program sees.
 
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/router/router_engine.hpp>
+#endif
 
 #include <cstddef>
 #include <cstdlib>

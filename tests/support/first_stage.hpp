@@ -2,6 +2,7 @@
 #pragma once
 // first_stage.hpp: the first stage on this machine, with a home of its own, for tests.
 
+#include "support/internals.hpp"
 #include "support/scratch.hpp"
 #include "support/soon.hpp"
 
@@ -10,7 +11,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <mitogen/mitogen.hpp>
 #include <string>
 #include <unistd.h>
 #include <vector>

@@ -11,6 +11,9 @@
 #include <cstdio>
 #include <cstring>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/os/program/executable.hpp>
+#endif
 #include <string>
 #include <thread>
 #include <unistd.h>

@@ -3,6 +3,7 @@
 // sshd.hpp: an ssh server for the length of a test, with keys of its own, on 127.0.0.1, 127.0.0.2
 // and 127.0.0.3.
 
+#include "support/internals.hpp"
 #include "support/scratch.hpp"
 #include "support/soon.hpp"
 
@@ -13,7 +14,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <mitogen/mitogen.hpp>
 #include <string>
 #include <unistd.h>
 #include <utility>

@@ -7,6 +7,9 @@
 #include <csignal>
 #include <memory>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/loop/broker_engine.hpp>
+#endif
 #include <string>
 #include <thread>
 #include <vector>

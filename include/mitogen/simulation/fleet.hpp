@@ -9,6 +9,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/boot/boot_plan.hpp>
 #include <mitogen/call/context.hpp>
+#include <mitogen/child/staged_children.hpp>
 #include <mitogen/loop/broker_body.hpp>
 #include <mitogen/method/method.hpp>
 #include <mitogen/router/child_main.hpp>
