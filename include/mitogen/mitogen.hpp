@@ -101,7 +101,6 @@
 #include <mitogen/node/flow_budget.hpp>
 #include <mitogen/node/handler_options.hpp>
 #include <mitogen/node/node.hpp>
-#include <mitogen/node/node_timer.hpp>
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/node/status/status.hpp>
 #include <mitogen/nursery/dialog_runs.hpp>
@@ -112,6 +111,7 @@
 #include <mitogen/nursery/nursery_member.hpp>
 #include <mitogen/nursery/nursery_result.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
+#include <mitogen/nursery/nursery_timer.hpp>
 #include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/restart.hpp>

@@ -14212,41 +14212,6 @@ using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/node/node_timer.hpp ----
-// node_timer.hpp: a moment at which something is done, unless it is called off before.
-
-namespace mitogen::inline MITOGEN_ABI::detail {
-
-/// Runs something once, at a moment, on the loop. Moves. Its event is its own until it is called
-/// off or destroyed: a slot of the table that somebody else has by then is not touched.
-/// Threads: one at a time. What it runs may outlive it by a moment, and must keep what it needs.
-class node_timer {
-    outstanding_call* event_ = nullptr;
-
-public:
-    node_timer() = default;
-    /// Runs `go` at the moment `at`; not at all if the router closes before.
-    node_timer(mitogen::node& on, instant at, unique_function<void()> go)
-        : event_(&on.open_event()) {
-        event_->then([event = event_, go = std::move(go)]() mutable {
-            if (event->failure()->reason() == reason::timeout) go();
-        });
-        on.expire(*event_, at, error(reason::timeout, "a moment has come"));
-    }
-    node_timer(node_timer&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
-    node_timer& operator=(node_timer&& other) noexcept {
-        std::swap(event_, other.event_);
-        return *this;
-    }
-    ~node_timer() {
-        if (!event_) return;
-        event_->fail(error(reason::cancelled, "called off"));
-        event_->release();
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI::detail
-
 // ---- mitogen/nursery/dialog_runs.hpp ----
 // dialog_runs.hpp: the dialogs that a restarted one has been so far: which is the newest, and
 // whether another one comes.
@@ -14942,6 +14907,41 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/nursery/nursery_timer.hpp ----
+// nursery_timer.hpp: a moment at which something is done, unless it is called off before.
+
+namespace mitogen::inline MITOGEN_ABI::detail {
+
+/// Runs something once, at a moment, on the loop. Moves. Its event is its own until it is called
+/// off or destroyed: a slot of the table that somebody else has by then is not touched.
+/// Threads: one at a time. What it runs may outlive it by a moment, and must keep what it needs.
+class nursery_timer {
+    outstanding_call* event_ = nullptr;
+
+public:
+    nursery_timer() = default;
+    /// Runs `go` at the moment `at`; not at all if the router closes before.
+    nursery_timer(mitogen::node& on, instant at, unique_function<void()> go)
+        : event_(&on.open_event()) {
+        event_->then([event = event_, go = std::move(go)]() mutable {
+            if (event->failure()->reason() == reason::timeout) go();
+        });
+        on.expire(*event_, at, error(reason::timeout, "a moment has come"));
+    }
+    nursery_timer(nursery_timer&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+    nursery_timer& operator=(nursery_timer&& other) noexcept {
+        std::swap(event_, other.event_);
+        return *this;
+    }
+    ~nursery_timer() {
+        if (!event_) return;
+        event_->fail(error(reason::cancelled, "called off"));
+        event_->release();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI::detail
+
 // ---- mitogen/nursery/restart.hpp ----
 // restart.hpp: whether a task of a nursery that has ended is begun again, and when.
 
@@ -15035,7 +15035,7 @@ class nursery_call final : public nursery_result<T> {
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
-    node_timer due_{}; // of the run that calls_
+    nursery_timer due_{}; // of the run that calls_
     std::optional<error> late_; // what the nursery was told when it was due
     std::unique_ptr<restarts> again_; // null: it runs once
     unique_function<void(const error*)> on_restart_{};
@@ -15090,10 +15090,11 @@ class nursery_call final : public nursery_result<T> {
             stop = asked_;
             unwanted = given_up_;
             if (has_own)
-                due_ = node_timer(this->nursery_->node(), after(now, left),
-                                  [me = self(), why = options.too_late(left != options.within)] {
-                                      me->is_late(why);
-                                  });
+                due_ = nursery_timer(
+                    this->nursery_->node(), after(now, left),
+                    [me = self(), why = options.too_late(left != options.within)] {
+                        me->is_late(why);
+                    });
         }
         answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
         if (unwanted) return answer_.abandon(*unwanted);
@@ -15154,7 +15155,7 @@ class nursery_call final : public nursery_result<T> {
 
     /// A run of it is over.
     void ran(const error* failure) {
-        node_timer due; // called off without the lock
+        nursery_timer due; // called off without the lock
         std::optional<error> late;
         {
             const std::lock_guard lock(mutex_);
@@ -37358,7 +37359,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
-    node_timer limit_{}; // until its time is over, or all is
+    nursery_timer limit_{}; // until its time is over, or all is
     instant deadline_ = never;
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop_; // made when somebody asks for it
@@ -37445,11 +37446,12 @@ public:
             deadline_ = scopes_here().look(now).deadline;
         }
         if (within == never) return;
-        limit_ = node_timer(node_, after(now, within), [weak = this->weak_from_this(), within] {
-            const error late(reason::timeout, "the nursery has not ended within " +
-                                                  std::to_string(within / 1'000'000) + " ms");
-            if (const auto self = weak.lock()) self->cancel(late, true);
-        });
+        const error late(reason::timeout, "the nursery has not ended within " +
+                                              std::to_string(within / 1'000'000) + " ms");
+        limit_ =
+            nursery_timer(node_, after(now, within), [weak = this->weak_from_this(), late] {
+                if (const auto self = weak.lock()) self->cancel(late, true);
+            });
     }
 
     instant deadline() const noexcept override { return deadline_; }
@@ -37790,7 +37792,7 @@ public:
 
 private:
     void all_over() {
-        node_timer limit; // called off without the lock
+        nursery_timer limit; // called off without the lock
         const std::lock_guard lock(mutex_);
         over_ = true;
         limit = std::move(limit_);

@@ -10,10 +10,10 @@
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/codec/codec.hpp>
-#include <mitogen/node/node_timer.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
 #include <mitogen/nursery/nursery_result.hpp>
+#include <mitogen/nursery/nursery_timer.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
@@ -45,7 +45,7 @@ class nursery_call final : public nursery_result<T> {
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
-    node_timer due_{}; // of the run that calls_
+    nursery_timer due_{}; // of the run that calls_
     std::optional<error> late_; // what the nursery was told when it was due
     std::unique_ptr<restarts> again_; // null: it runs once
     unique_function<void(const error*)> on_restart_{};
@@ -100,10 +100,11 @@ class nursery_call final : public nursery_result<T> {
             stop = asked_;
             unwanted = given_up_;
             if (has_own)
-                due_ = node_timer(this->nursery_->node(), after(now, left),
-                                  [me = self(), why = options.too_late(left != options.within)] {
-                                      me->is_late(why);
-                                  });
+                due_ = nursery_timer(
+                    this->nursery_->node(), after(now, left),
+                    [me = self(), why = options.too_late(left != options.within)] {
+                        me->is_late(why);
+                    });
         }
         answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
         if (unwanted) return answer_.abandon(*unwanted);
@@ -164,7 +165,7 @@ class nursery_call final : public nursery_result<T> {
 
     /// A run of it is over.
     void ran(const error* failure) {
-        node_timer due; // called off without the lock
+        nursery_timer due; // called off without the lock
         std::optional<error> late;
         {
             const std::lock_guard lock(mutex_);

@@ -13,11 +13,11 @@
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/node/node.hpp>
-#include <mitogen/node/node_timer.hpp>
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/nursery/nursery_timer.hpp>
 #include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
@@ -64,7 +64,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
-    node_timer limit_{}; // until its time is over, or all is
+    nursery_timer limit_{}; // until its time is over, or all is
     instant deadline_ = never;
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop_; // made when somebody asks for it
@@ -151,11 +151,12 @@ public:
             deadline_ = scopes_here().look(now).deadline;
         }
         if (within == never) return;
-        limit_ = node_timer(node_, after(now, within), [weak = this->weak_from_this(), within] {
-            const error late(reason::timeout, "the nursery has not ended within " +
-                                                  std::to_string(within / 1'000'000) + " ms");
-            if (const auto self = weak.lock()) self->cancel(late, true);
-        });
+        const error late(reason::timeout, "the nursery has not ended within " +
+                                              std::to_string(within / 1'000'000) + " ms");
+        limit_ =
+            nursery_timer(node_, after(now, within), [weak = this->weak_from_this(), late] {
+                if (const auto self = weak.lock()) self->cancel(late, true);
+            });
     }
 
     instant deadline() const noexcept override { return deadline_; }
@@ -496,7 +497,7 @@ public:
 
 private:
     void all_over() {
-        node_timer limit; // called off without the lock
+        nursery_timer limit; // called off without the lock
         const std::lock_guard lock(mutex_);
         over_ = true;
         limit = std::move(limit_);
