@@ -9758,6 +9758,9 @@ public:
     virtual void close(const error& why, bool tell = true) = 0;
     /// The call whose items these are is answered; null: with a value.
     virtual void answered(const error* failure) = 0;
+    /// These are the items of `p`, a call of this context's own: get() looks whether it waits for
+    /// itself. Until answered().
+    virtual void comes_from_here(outstanding_call& p) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
     virtual void discard() = 0;
     /// True if get() has said that it ends with this error.
@@ -9904,6 +9907,7 @@ result<std::optional<T>> item_or_end(result<T> item) {
 /// Ends the items of a call with its answer, or its error.
 inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     outstanding_call* p = answer.state();
+    if (p->respondent() == items->node().id() && !p->done()) items->comes_from_here(*p);
     answer.then([items, p] { items->answered(p->failure()); });
 }
 
@@ -24651,7 +24655,7 @@ public:
         for (const auto& p : slots_)
             if (p->open_ && p->respondent_ == respondent &&
                 p->awaited_by_.load(std::memory_order_relaxed) == who &&
-                p->for_ever_.load(std::memory_order_relaxed) && !p->deadline.is_set())
+                p->for_ever_.load(std::memory_order_relaxed))
                 return p->handle();
         return 0;
     }
@@ -25664,15 +25668,8 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        answer.set_awaited_by(this_worker);
-        if (answer.respondent() == id_) [[unlikely]]
-            waits_for_self(answer, deadline == never && !in_timed_scope());
-        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
-                                                true, [&answer] { return answer.done(); });
-        answer.set_awaited_by(nullptr);
-        return done;
+        return await(answer, deadline, deadline == never);
     }
-
     void await_call(outstanding_call& answer, const call_options& options) final {
         const instant deadline = options.within == never ? never : after(now(), options.within);
 #if defined(__cpp_lib_jthread)
@@ -25780,6 +25777,17 @@ private:
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
 
+    /// `to_its_end`: who waits has no more use for the answer after `deadline`.
+    bool await(outstanding_call& answer, instant deadline, bool to_its_end) {
+        answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, to_its_end);
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
+    }
+
     /// False if there is no room for it. Of one that is waited for the leadership is kept.
     bool send_question(const question& what, handle_id answer, bool may_wait, result<void>& sent) {
         const bool waited_for = what.how == question::manner::wait;
@@ -25807,7 +25815,7 @@ private:
     }
 
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
-        if (await(answer, deadline)) return;
+        if (await(answer, deadline, true)) return;
         std::optional<error> ended = why_interrupted(now(), deadline);
         give_up(answer, ended ? std::move(*ended) : out_of_time(options));
         // the answer has come at this very moment, and is being stored
@@ -30304,6 +30312,7 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
     bool discarding_ = false;
+    std::atomic<outstanding_call*> own_call_{nullptr}; // whose items they are: one to this context
     watchers watchers_; // run at the next change
 
     struct secret {};
@@ -30368,6 +30377,7 @@ public:
     result<flow_item> get(instant deadline) override {
         arrival next;
         credit due;
+        const self_wait here(*this, deadline);
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return has_news(); };
@@ -30443,7 +30453,12 @@ public:
     void close(const error& why, bool tell) override { finish(why, tell, true); }
 
     /// The call whose items these are is answered; null: with a value.
+    void comes_from_here(outstanding_call& p) override {
+        own_call_.store(&p, std::memory_order_relaxed);
+    }
+
     void answered(const error* failure) override {
+        own_call_.store(nullptr, std::memory_order_relaxed);
         if (failure) return finish(*failure, false, false);
         {
             const std::lock_guard lock(mutex_);
@@ -30511,6 +30526,32 @@ private:
     void add_failure(const port_ptr& p, const error& why) {
         p->failure = why;
         items_.push_back({flow_item{.kind = wire::flow_frame::lost}, p});
+    }
+
+    /// While get() waits for items of this context itself: that a function on the main thread waits
+    /// for another one there is an error at once.
+    class self_wait {
+        outstanding_call* call_;
+
+    public:
+        self_wait(node_inbox& items, instant deadline) : call_(items.own_call_to_wait_for()) {
+            if (!call_) [[likely]]
+                return;
+            call_->set_awaited_by(this_worker);
+            items.node_.waits_for_self(*call_, deadline == never);
+        }
+        self_wait(self_wait&&) = delete;
+        ~self_wait() {
+            if (!call_) [[likely]]
+                return;
+            call_->set_for_ever(false);
+            call_->set_awaited_by(nullptr);
+        }
+    };
+
+    outstanding_call* own_call_to_wait_for() {
+        outstanding_call* const call = own_call_.load(std::memory_order_relaxed);
+        return call && !node_.on_loop() && !ready() ? call : nullptr;
     }
 
     static error waits_on_loop() {
