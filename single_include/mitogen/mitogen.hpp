@@ -7004,7 +7004,7 @@ protected:
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
     std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
-    std::atomic<bool> for_ever_{false}; // nothing but the answer ends that wait
+    std::atomic<bool> for_ever_{false}; // who waits has no use for it later
     instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
@@ -8160,8 +8160,8 @@ public:
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
-    /// A thread or task is about to wait for an answer of this context itself, `for_ever`: without
-    /// a deadline. If that is part of a cycle of such waits, so that nothing ends it, the answer is
+    /// A thread or task is about to wait for an answer of this context itself, `for_ever`: it has
+    /// no use for the answer after this wait. If that is part of a cycle of such waits, so that nothing ends it, the answer is
     /// an error that says so.
     virtual void waits_for_self(outstanding_call& answer, bool for_ever) = 0;
     /// An answer from `from` that is an error already.
@@ -9798,6 +9798,9 @@ public:
     virtual void close(const error& why, bool tell = true) = 0;
     /// The call whose items these are is answered; null: with a value.
     virtual void answered(const error* failure) = 0;
+    /// These are the items of `p`, a call of this context's own: get() looks whether it waits for
+    /// itself. Until answered().
+    virtual void comes_from_here(outstanding_call& p) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
     virtual void discard() = 0;
     /// True if get() has said that it ends with this error.
@@ -9944,6 +9947,7 @@ result<std::optional<T>> item_or_end(result<T> item) {
 /// Ends the items of a call with its answer, or its error.
 inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     outstanding_call* p = answer.state();
+    if (p->respondent() == items->node().id() && !p->done()) items->comes_from_here(*p);
     answer.then([items, p] { items->answered(p->failure()); });
 }
 
@@ -19756,12 +19760,13 @@ concept has_local_sockets =
 template <class Io>
 concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
 
-/// True for policies that know whether a debugger holds another process, and which process has
-/// started this one: `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not
-/// count as silent. No part of what every policy must have.
+/// True for policies that know whether another process is held, by a debugger or because it was
+/// stopped, and which process has started this one: `io.is_held(pid, top)` as os::is_held,
+/// `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every
+/// policy must have.
 template <class Io>
-concept knows_debuggers = requires(const Io io, int pid) {
-    { io.is_traced(pid) } -> std::same_as<bool>;
+concept knows_held = requires(const Io io, int pid) {
+    { io.is_held(pid, pid) } -> std::same_as<bool>;
     { io.parent_pid() } -> std::same_as<int>;
 };
 
@@ -20346,24 +20351,59 @@ inline void enlarge_pipe([[maybe_unused]] int fd,
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/os/process/debugger.hpp ----
-// debugger.hpp: whether a debugger holds a process.
+// debugger.hpp: whether a process is held: by a debugger, or because it was stopped.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// True if `pid`, a process of this machine, is traced: gdb, lldb or strace is attached to its main
-/// thread. From proc(5), TracerPid; false if there is no such file, as on BSD and macOS. Blocks:
-/// never.
-inline bool is_traced(::pid_t pid) {
+namespace detail {
+
+/// What proc(5) says of a process.
+struct process_state {
+    bool held = false; ///< stopped, or traced: gdb, lldb or strace is attached to its main thread
+    ::pid_t parent = 0; ///< 0: not known
+};
+
+/// The value of `key`, which has a newline in front of it and a tab behind.
+inline std::string_view status_value(std::string_view all, std::string_view key) {
+    const std::size_t at = all.find(key);
+    if (at == all.npos) return {};
+    all.remove_prefix(at + key.size());
+    return all.substr(0, all.find('\n'));
+}
+
+/// Knows nothing if there is no such file, as on BSD and macOS.
+inline process_state state_of_process(::pid_t pid) {
     const unique_fd file(
         static_cast<int>(open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY)));
-    if (!file) return false;
-    char text[1024]; // it is the eighth line, and the first ones are short
+    if (!file) return {};
+    char text[1024]; // these are among the first lines, which are short
     const long size = read(file.get(), text, sizeof text);
     const std::string_view all(text, size > 0 ? static_cast<std::size_t>(size) : 0);
-    constexpr std::string_view key = "\nTracerPid:\t";
-    const std::size_t at = all.find(key);
-    return at != all.npos && at + key.size() < all.size() && all[at + key.size()] != '0';
+    const std::string_view state = status_value(all, "\nState:\t").substr(0, 1);
+    const std::string_view tracer = status_value(all, "\nTracerPid:\t");
+    const std::string parent(status_value(all, "\nPPid:\t"));
+    return {state == "T" || state == "t" || (!tracer.empty() && tracer != "0"),
+            static_cast<::pid_t>(std::strtol(parent.c_str(), nullptr, 10))};
+}
+
+} // namespace detail
+
+/// True if `pid`, a process of this machine, is held: a debugger is attached to it, or it was
+/// stopped, as by Ctrl-Z; or so is a process between it and its ancestor `top`, that one included.
+/// False if it is not below `top`. With 0 for `top` the nearest ancestors count: those who start a
+/// context for another one (sudo and its monitor, a shell) are no more. Always false where there is
+/// no proc(5), as on BSD and macOS. Blocks: never.
+inline bool is_held(::pid_t pid, ::pid_t top) {
+    constexpr int most_levels = 4;
+    bool held = false;
+    for (int level = 0; level < most_levels && pid > 1; ++level) {
+        const detail::process_state found = detail::state_of_process(pid);
+        held = held || found.held;
+        if (pid == top) return held;
+        pid = found.parent;
+    }
+    return held && top == 0;
 }
 
 /// The process that has started this one, or whoever has taken it over since.
@@ -20580,8 +20620,8 @@ struct posix {
     int own_pid() const noexcept { return os::own_pid(); }
     /// As os::parent_pid.
     int parent_pid() const noexcept { return os::parent_pid(); }
-    /// As os::is_traced.
-    bool is_traced(int pid) const { return os::is_traced(pid); }
+    /// As os::is_held.
+    bool is_held(int pid, int top) const { return os::is_held(pid, top); }
     /// As os::random_number.
     std::uint64_t random_number() const { return os::random_number(); }
     /// As os::identity_text.
@@ -23805,7 +23845,7 @@ public:
         virtual void quiet(basic_transport& from, bool answer) { (void)from, (void)answer; }
         /// Nothing was heard since the last look. True if that has a reason that will pass: the
         /// link gets as much time again.
-        virtual bool in_debugger(basic_transport& from) { return (void)from, false; }
+        virtual bool is_held(basic_transport& from) { return (void)from, false; }
         /// How many times the heartbeat's limit it may be that nothing can be written: who waits
         /// for somebody further down does not read either.
         virtual std::uint32_t patience(basic_transport& from) { return (void)from, 1; }
@@ -23841,6 +23881,7 @@ private:
     source in_source_{};
     frame_reader reader_;
     bool closed_ = false;
+    bool given_up_ = false;
     int pauses_ = 0; // transports that are too full to take what is read here
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
@@ -23977,6 +24018,9 @@ public:
         owner_->closed(*this, cause, why);
     }
 
+    /// True if it was closed because the other side gave no sign of life. Threads: loop.
+    bool given_up() const noexcept { return given_up_; }
+
     /// In a child made by fork(): closes the descriptors and nothing else.
     void abandon() noexcept {
         in_.reset();
@@ -24035,11 +24079,12 @@ private:
         heartbeat_monitor::finding f =
             monitor_.look(now, bytes_in(), bytes_out(), waits, owner_->patience(*this));
         // asked before it is too late: it may be let go just before the limit
-        if ((!f.heard || (waits && !f.sent)) && owner_->in_debugger(*this)) {
+        if ((!f.heard || (waits && !f.sent)) && owner_->is_held(*this)) {
             monitor_.excuse();
             monitor_.excuse_reading();
             f.lost = f.stuck = false;
         }
+        given_up_ = f.lost || f.stuck;
         if (f.lost)
             return close(reason::respondent_lost, "no sign of life for " + in_ms(monitor_.lasts()));
         if (f.stuck)
@@ -24314,8 +24359,9 @@ public:
         /// The link has ended; called once. `why` is text for people, `cause` the reason for those
         /// who wait.
         virtual void link_closed(basic_peer& gone, reason cause, const std::string& why) = 0;
-        /// True while a debugger holds the far end, whose silence means nothing then.
-        virtual bool ask_debugger() { return false; }
+        /// True while the far end is held, by a debugger or because it was stopped: its silence
+        /// means nothing then.
+        virtual bool ask_held() { return false; }
 
     protected:
         ~events() = default;
@@ -24410,7 +24456,7 @@ public:
         tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 
-    bool in_debugger(transport_type&) override { return events_.ask_debugger(); }
+    bool is_held(transport_type&) override { return events_.ask_held(); }
     std::uint32_t patience(transport_type&) override { return 1 + levels; }
 
     /// The neighbour has answered a heartbeat.
@@ -24848,14 +24894,14 @@ public:
         return found;
     }
 
-    /// The answer from `respondent` that `who` waits for, and will for ever if it does not come; 0:
-    /// there is none. Threads: loop.
+    /// The answer from `respondent` that `who` waits for and has no use for later; 0: there is
+    /// none. Threads: loop.
     handle_id awaited_for_ever(const scope_worker* who, context_id respondent) {
         const std::lock_guard lock(mutex_);
         for (const auto& p : slots_)
             if (p->open_ && p->respondent_ == respondent &&
                 p->awaited_by_.load(std::memory_order_relaxed) == who &&
-                p->for_ever_.load(std::memory_order_relaxed) && !p->deadline.is_set())
+                p->for_ever_.load(std::memory_order_relaxed))
                 return p->handle();
         return 0;
     }
@@ -25902,15 +25948,8 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        answer.set_awaited_by(this_worker);
-        if (answer.respondent() == id_) [[unlikely]]
-            waits_for_self(answer, deadline == never && !in_timed_scope());
-        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
-                                                true, [&answer] { return answer.done(); });
-        answer.set_awaited_by(nullptr);
-        return done;
+        return await(answer, deadline, deadline == never);
     }
-
     void await_call(outstanding_call& answer, const call_options& options) final {
         const instant deadline = options.within == never ? never : after(now(), options.within);
 #if defined(__cpp_lib_jthread)
@@ -26008,6 +26047,17 @@ private:
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
 
+    /// `to_its_end`: who waits has no more use for the answer after `deadline`.
+    bool await(outstanding_call& answer, instant deadline, bool to_its_end) {
+        answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, to_its_end);
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
+    }
+
     /// False if there is no room for it. Of one that is waited for the leadership is kept.
     bool send_question(const question& what, handle_id answer, bool may_wait, result<void>& sent) {
         const bool waited_for = what.how == question::manner::wait;
@@ -26035,7 +26085,7 @@ private:
     }
 
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
-        if (await(answer, deadline)) return;
+        if (await(answer, deadline, true)) return;
         std::optional<error> ended = why_interrupted(now(), deadline);
         give_up(answer, ended ? std::move(*ended) : options.too_late(false));
         // the answer has come at this very moment, and is being stored
@@ -28728,9 +28778,10 @@ private:
         begin_ending();
     }
 
-    bool ask_debugger() override {
-        if constexpr (io::knows_debuggers<Io>)
-            return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid()));
+    bool ask_held() override {
+        if constexpr (io::knows_held<Io>) // it, or what has started it: sudo
+            return router_.loop().io().is_held(static_cast<int>(boot_.protocol().said().pid),
+                                               static_cast<int>(process_.pid()));
         else
             return false;
     }
@@ -30532,6 +30583,7 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
     bool discarding_ = false;
+    std::atomic<outstanding_call*> own_call_{nullptr}; // whose items they are: one to this context
     watchers watchers_; // run at the next change
 
     struct secret {};
@@ -30596,6 +30648,7 @@ public:
     result<flow_item> get(instant deadline) override {
         arrival next;
         credit due;
+        const self_wait here(*this, deadline);
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return has_news(); };
@@ -30671,7 +30724,12 @@ public:
     void close(const error& why, bool tell) override { finish(why, tell, true); }
 
     /// The call whose items these are is answered; null: with a value.
+    void comes_from_here(outstanding_call& p) override {
+        own_call_.store(&p, std::memory_order_relaxed);
+    }
+
     void answered(const error* failure) override {
+        own_call_.store(nullptr, std::memory_order_relaxed);
         if (failure) return finish(*failure, false, false);
         {
             const std::lock_guard lock(mutex_);
@@ -30739,6 +30797,32 @@ private:
     void add_failure(const port_ptr& p, const error& why) {
         p->failure = why;
         items_.push_back({flow_item{.kind = wire::flow_frame::lost}, p});
+    }
+
+    /// While get() waits for items of this context itself: that a function on the main thread waits
+    /// for another one there is an error at once.
+    class self_wait {
+        outstanding_call* call_;
+
+    public:
+        self_wait(node_inbox& items, instant deadline) : call_(items.own_call_to_wait_for()) {
+            if (!call_) [[likely]]
+                return;
+            call_->set_awaited_by(this_worker);
+            items.node_.waits_for_self(*call_, deadline == never);
+        }
+        self_wait(self_wait&&) = delete;
+        ~self_wait() {
+            if (!call_) [[likely]]
+                return;
+            call_->set_for_ever(false);
+            call_->set_awaited_by(nullptr);
+        }
+    };
+
+    outstanding_call* own_call_to_wait_for() {
+        outstanding_call* const call = own_call_.load(std::memory_order_relaxed);
+        return call && !node_.on_loop() && !ready() ? call : nullptr;
     }
 
     static error waits_on_loop() {
@@ -32278,8 +32362,9 @@ private:
             to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
     }
 
-    /// Every link of it is a thread or a task that waits without a deadline, or a call in the main
-    /// thread's queue: so nothing but a cancellation could end it.
+    /// Every link of it is a thread or a task that waits for one answer, or a call in the main
+    /// thread's queue: so none of these answers can come. A deadline is no way out: a call has that
+    /// of the call around it at most.
     MITOGEN_COLD std::optional<error> cycle_of(handle_id answer) override {
         std::string text;
         handle_id at = answer;
@@ -34001,7 +34086,7 @@ namespace detail {
 
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-void serve_as_child(Io io, child_ends<Io> ends);
+int serve_as_child(Io io, child_ends<Io> ends);
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());
@@ -38174,6 +38259,7 @@ class child_process final : private basic_peer<Io>::events {
     int signals_ = 0;
     bool ending_ = false;
     bool detached_ = false;
+    int exit_code_ = 0;
 
 public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
@@ -38191,8 +38277,9 @@ public:
         overdue_.fire = [this] { overdue(); };
     }
 
-    /// Serves the parent until it is gone or asks to end.
-    MITOGEN_COLD void run(child_ends<Io> ends) {
+    /// Serves the parent until it is gone or asks to end. Returns what the process exits with: 1 if
+    /// it has given up a parent that gave no sign of life.
+    MITOGEN_COLD int run(child_ends<Io> ends) {
         const peer_facts who{
             .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
         parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
@@ -38211,6 +38298,7 @@ public:
         });
         dispatcher_.serve();
         leave();
+        return exit_code_;
     }
 
 private:
@@ -38218,13 +38306,22 @@ private:
         if (detached_)
             return (void)router_.link_lost(
                 link, error(reason::broker_exited, "this context has detached"));
+        if (link.transport->given_up()) say_why("the parent is lost: " + why);
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
         end(no_context, "the parent is lost");
     }
 
-    bool ask_debugger() override {
-        if constexpr (io::knows_debuggers<Io>)
-            return broker_.io().is_traced(broker_.io().parent_pid());
+    /// This context ends for a reason that the parent does not know, if it is still there: it may
+    /// have been stopped, or suspended.
+    MITOGEN_COLD void say_why(std::string_view text) {
+        exit_code_ = 1;
+        if constexpr (io::knows_held<Io>) // in a process of its own
+            log::detail::to_stderr({log::level::error, no_context, {}, "mitogen", text});
+    }
+
+    bool ask_held() override {
+        if constexpr (io::knows_held<Io>)
+            return broker_.io().is_held(broker_.io().parent_pid(), 0);
         else
             return false;
     }
@@ -38291,20 +38388,20 @@ private:
     }
 };
 
-/// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process,
-/// real or simulated.
+/// Runs a child whose link is ready. Returns when it has ended, what its process exits with. On the
+/// main thread of its process, real or simulated.
 template <class Io>
-MITOGEN_COLD void serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends) {
     os::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
-    if (!welcome || welcome->ancestors.empty()) return;
+    if (!welcome || welcome->ancestors.empty()) return 0;
     io.set_title(welcome->title);
     typename Io::descriptor stdout_end = io.capture_stdout();
     for (const auto* end : {&ends.in, &ends.out, &stdout_end})
         if (*end) (void)io.set_nonblocking(end->get(), true);
     child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
-    child.run(std::move(ends));
+    return child.run(std::move(ends));
 }
 
 /// What a fork child does instead of returning from fork().
@@ -38317,8 +38414,7 @@ template <class Io>
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
     if (on_start) on_start();
-    serve_as_child<Io>(std::move(io), std::move(ends));
-    os::exit_now(0);
+    os::exit_now(serve_as_child<Io>(std::move(io), std::move(ends)));
 }
 
 } // namespace detail
@@ -38366,8 +38462,8 @@ MITOGEN_COLD void init(int argc, char** argv) {
     }
     detail::leave_first_stage(argv[0]);
     detail::child_ends<Io> ends{os::take_stdio(0), os::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
-    std::exit(0);
+    if (!ends.in || !ends.out) std::exit(0);
+    std::exit(detail::serve_as_child<Io>(Io{}, std::move(ends)));
 }
 
 namespace detail {

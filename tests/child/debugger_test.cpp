@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: BSL-1.0
-// Contexts that a debugger holds. Linux only: elseif the library does not know.
+// Contexts that a debugger holds, or that are stopped. Linux only: elseif the library does not
+// know.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <mitogen/mitogen.hpp>
+#include <stop_token>
 #if defined(__linux__)
 #include <sys/ptrace.h>
 #endif
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace debugger_test {
 
 mitogen::context make_child(mitogen::router& here) { return here.local(); }
+void sleep_on(const std::stop_token& stop) {
+    while (!stop.stop_requested()) ::usleep(1000);
+}
 
 } // namespace debugger_test
 
@@ -50,32 +57,82 @@ public:
     }
 };
 
-TEST_CASE("nobody loses a context that a debugger holds, on either side; whoever is only stopped "
-          "is lost") {
+/// A tree that takes silence for loss soon.
+mitogen::router_options impatient() {
     constexpr mitogen::duration_ns second = 1'000'000'000;
     mitogen::router_options options;
     options.rules.heartbeat = {.interval = second / 5, .limit = second};
     options.timeouts = {.grace = second / 10, .after_term = second / 10};
-    tree t(options);
+    return options;
+}
+
+/// Until the kernel has stopped it.
+void stop_and_wait(int pid) {
+    REQUIRE(::kill(pid, SIGSTOP) == 0);
+    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
+    while (!mitogen::os::is_held(pid, pid) && std::chrono::steady_clock::now() < limit)
+        std::this_thread::yield();
+    REQUIRE(mitogen::os::is_held(pid, pid));
+}
+
+/// For longer than silence would be borne: twice the limit, on this thread.
+void outlast_the_limit(mitogen::router& root) {
+    const mitogen::context nobody = root.local();
+    (void)nobody.within(std::chrono::seconds(3)).try_call<&sleep_on>();
+}
+
+TEST_CASE("nobody loses a context that a debugger holds, or that is stopped, on either side") {
+    tree t(impatient());
     const mitogen::context held = t.root.local();
     const mitogen::context below = held.call<&make_child>();
-    const mitogen::context stopped[] = {t.root.local(), t.root.local()};
+    const mitogen::context stopped = t.root.local();
+    const mitogen::context further = stopped.call<&make_child>();
     const int pid = held.call<&generic::process_id>();
-    const int others[] = {stopped[0].call<&generic::process_id>(),
-                          stopped[1].call<&generic::process_id>()};
+    const int other = stopped.call<&generic::process_id>();
     {
         const hold now(pid);
-        // the second one is stopped when the limit of the others has passed
-        for (int i = 0; i < 2; ++i) {
-            ::kill(others[i], SIGSTOP);
-            auto answer = stopped[i].try_call<&generic::process_id>();
-            // before it has seen the signal
-            while (answer) answer = stopped[i].try_call<&generic::process_id>();
-            CHECK(answer.error().kind() == mitogen::kind::disconnected);
-        }
+        stop_and_wait(other);
+        outlast_the_limit(t.root);
+        CHECK(stopped.alive());
+        ::kill(other, SIGCONT);
     }
-    CHECK(held.call<&generic::add>(1, 2) == 3);
-    CHECK(below.call<&generic::add>(1, 2) == 3);
+    for (const mitogen::context& c : {held, below, stopped, further})
+        CHECK(c.call<&generic::add>(1, 2) == 3);
+}
+
+TEST_CASE("the program that is stopped finds its children as they were") {
+    tree t(impatient());
+    const mitogen::context child = t.root.local();
+    const mitogen::context below = child.call<&make_child>();
+    const mitogen::context copy = t.root.fork();
+    // its own parent cannot be: another one stops this process, which sees none of it
+    const int self = ::getpid();
+    const pid_t helper = ::fork();
+    if (helper == 0) {
+        ::kill(self, SIGSTOP);
+        ::usleep(3'000'000);
+        ::kill(self, SIGCONT);
+        ::_exit(0);
+    }
+    while (::waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {}
+    for (const mitogen::context& c : {child, below, copy})
+        CHECK(c.call<&generic::add>(1, 2) == 3);
+}
+
+TEST_CASE("a process is held if it, or one between it and its ancestor, is stopped") {
+    const pid_t outer = ::fork();
+    if (outer == 0) {
+        while (true) ::pause();
+    }
+    CHECK_FALSE(mitogen::os::is_held(outer, outer));
+    CHECK_FALSE(mitogen::os::is_held(outer, ::getpid()));
+    stop_and_wait(outer);
+    CHECK(mitogen::os::is_held(outer, ::getpid()));
+    CHECK(mitogen::os::is_held(outer, 0));
+    CHECK_FALSE(mitogen::os::is_held(outer, 1)); // init is no one's starter
+    CHECK_FALSE(mitogen::os::is_held(::getpid(), outer)); // not below it
+    ::kill(outer, SIGKILL);
+    while (::waitpid(outer, nullptr, 0) < 0 && errno == EINTR) {}
 }
 
 #endif

@@ -23,9 +23,40 @@ int recover(mitogen::router& here) {
     const auto got = here.myself().try_call<&add>(1, 2);
     return got ? 0 : got.error().reason() == mitogen::reason::misuse ? 1 : 2;
 }
-int wait_for_a_time(mitogen::router& here) {
-    const auto got = here.myself().within(50ms).try_call<&add>(1, 2);
-    return got ? 0 : got.error().reason() == mitogen::reason::timeout ? 1 : 2;
+int within_a_time(mitogen::router& here) {
+    return here.myself().within(1h).call<&add>(1, 2);
+}
+int get_within_a_time(mitogen::router& here) {
+    auto answer = here.myself().within(1h).call_async<&add>(1, 2);
+    return answer.get();
+}
+int through_argument(mitogen::context here) { return here.call<&add>(1, 2); }
+mitogen::generator<int> count(int n) {
+    for (int i = 0; i < n; ++i) co_yield i;
+}
+mitogen::generator<int> count_on_main(int n) { return count(n); }
+int sum_of_own(mitogen::router& here) {
+    int sum = 0;
+    for (const int n : here.myself().stream<&count>(3)) sum += n;
+    return sum;
+}
+int sum_of_own_on_main(mitogen::router& here) {
+    int sum = 0;
+    for (const int n : here.myself().stream<&count_on_main>(3)) sum += n;
+    return sum;
+}
+int talk(mitogen::dialog<void(int, int)>& peer) {
+    peer.started();
+    return peer.receive();
+}
+int talk_on_main(mitogen::dialog<void(int, int)>& peer) { return talk(peer); }
+int talk_to_itself(mitogen::router& here) {
+    auto d = here.myself().open<&talk>();
+    d.send(3);
+    return d.result();
+}
+int talk_to_itself_on_main(mitogen::router& here) {
+    return here.myself().open<&talk_on_main>().result();
 }
 int look_for_a_time(mitogen::router& here) {
     auto answer = here.myself().call_async<&add>(1, 2);
@@ -54,6 +85,10 @@ template <>
 inline constexpr auto mitogen::run_on<&cycle_test::add_in_pool> = mitogen::on::pool;
 template <>
 inline constexpr auto mitogen::run_on<&cycle_test::pool_and_task> = mitogen::on::pool;
+template <>
+inline constexpr auto mitogen::run_on<&cycle_test::count_on_main> = mitogen::on::main;
+template <>
+inline constexpr auto mitogen::run_on<&cycle_test::talk_on_main> = mitogen::on::main;
 
 namespace {
 
@@ -100,11 +135,39 @@ TEST_CASE("so is one that does it by way of the pool and of tasks") {
         CHECK(contains(both, link));
 }
 
-TEST_CASE("whoever waits for a time only waits for that time") {
+TEST_CASE("whoever only looks for a time waits for that time") {
     generic::tree t;
     const auto web = t.root.local({.name = "web7"});
-    CHECK(web.call<&wait_for_a_time>() == 1);
     CHECK(web.call<&look_for_a_time>() == 1);
+}
+
+TEST_CASE("a deadline, its own or that of the call around it, is not waited for") {
+    generic::tree t;
+    const auto web = t.root.local({.name = "web7"});
+    CHECK(contains(refusal<&within_a_time>(web), "which runs cycle_test::within_a_time"));
+    CHECK(contains(refusal<&get_within_a_time>(web), "which runs cycle_test::get_within_a_time"));
+    const auto timed = web.within(1h);
+    for (const auto& got :
+         {timed.try_call<&call_itself>(), timed.try_call<&get_from_itself>(),
+          timed.try_call<&through_pool>(), timed.try_call<&through_argument>(web)}) {
+        REQUIRE_FALSE(got);
+        CHECK(got.error().reason() == mitogen::reason::misuse);
+    }
+    CHECK(timed.call<&add_in_pool>() == 3);
+    CHECK(timed.call<&add>(2, 3) == 5);
+}
+
+TEST_CASE("streams and dialogs of a context with itself work, or are refused at once") {
+    generic::tree t;
+    const auto web = t.root.local({.name = "web7"});
+    CHECK(web.call<&sum_of_own>() == 3);
+    CHECK(web.call<&talk_to_itself>() == 3);
+    CHECK(contains(refusal<&sum_of_own_on_main>(web), "cycle_test::count_on_main, which waits for "
+                                                      "the main thread, which runs "));
+    CHECK(contains(refusal<&talk_to_itself_on_main>(web),
+                   "cycle_test::talk_on_main, which waits for the main thread, which runs "));
+    CHECK_FALSE(web.within(1h).try_call<&sum_of_own_on_main>());
+    CHECK_FALSE(web.within(1h).try_call<&talk_to_itself_on_main>());
 }
 
 TEST_CASE("whoever waits for a main thread that is not his goes on when it is free") {

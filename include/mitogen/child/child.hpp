@@ -293,9 +293,10 @@ private:
         begin_ending();
     }
 
-    bool ask_debugger() override {
-        if constexpr (io::knows_debuggers<Io>)
-            return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid()));
+    bool ask_held() override {
+        if constexpr (io::knows_held<Io>) // it, or what has started it: sudo
+            return router_.loop().io().is_held(static_cast<int>(boot_.protocol().said().pid),
+                                               static_cast<int>(process_.pid()));
         else
             return false;
     }

@@ -82,6 +82,9 @@ public:
     virtual void close(const error& why, bool tell = true) = 0;
     /// The call whose items these are is answered; null: with a value.
     virtual void answered(const error* failure) = 0;
+    /// These are the items of `p`, a call of this context's own: get() looks whether it waits for
+    /// itself. Until answered().
+    virtual void comes_from_here(outstanding_call& p) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
     virtual void discard() = 0;
     /// True if get() has said that it ends with this error.

@@ -16,12 +16,14 @@
 #include <mitogen/node/dead_messages.hpp>
 #include <mitogen/node/flow_budget.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/flow.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -90,6 +92,7 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
     bool discarding_ = false;
+    std::atomic<outstanding_call*> own_call_{nullptr}; // whose items they are: one to this context
     watchers watchers_; // run at the next change
 
     struct secret {};
@@ -154,6 +157,7 @@ public:
     result<flow_item> get(instant deadline) override {
         arrival next;
         credit due;
+        const self_wait here(*this, deadline);
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return has_news(); };
@@ -229,7 +233,12 @@ public:
     void close(const error& why, bool tell) override { finish(why, tell, true); }
 
     /// The call whose items these are is answered; null: with a value.
+    void comes_from_here(outstanding_call& p) override {
+        own_call_.store(&p, std::memory_order_relaxed);
+    }
+
     void answered(const error* failure) override {
+        own_call_.store(nullptr, std::memory_order_relaxed);
         if (failure) return finish(*failure, false, false);
         {
             const std::lock_guard lock(mutex_);
@@ -297,6 +306,32 @@ private:
     void add_failure(const port_ptr& p, const error& why) {
         p->failure = why;
         items_.push_back({flow_item{.kind = wire::flow_frame::lost}, p});
+    }
+
+    /// While get() waits for items of this context itself: that a function on the main thread waits
+    /// for another one there is an error at once.
+    class self_wait {
+        outstanding_call* call_;
+
+    public:
+        self_wait(node_inbox& items, instant deadline) : call_(items.own_call_to_wait_for()) {
+            if (!call_) [[likely]]
+                return;
+            call_->set_awaited_by(this_worker);
+            items.node_.waits_for_self(*call_, deadline == never);
+        }
+        self_wait(self_wait&&) = delete;
+        ~self_wait() {
+            if (!call_) [[likely]]
+                return;
+            call_->set_for_ever(false);
+            call_->set_awaited_by(nullptr);
+        }
+    };
+
+    outstanding_call* own_call_to_wait_for() {
+        outstanding_call* const call = own_call_.load(std::memory_order_relaxed);
+        return call && !node_.on_loop() && !ready() ? call : nullptr;
     }
 
     static error waits_on_loop() {

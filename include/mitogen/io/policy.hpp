@@ -166,12 +166,13 @@ concept has_local_sockets =
 template <class Io>
 concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
 
-/// True for policies that know whether a debugger holds another process, and which process has
-/// started this one: `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not
-/// count as silent. No part of what every policy must have.
+/// True for policies that know whether another process is held, by a debugger or because it was
+/// stopped, and which process has started this one: `io.is_held(pid, top)` as os::is_held,
+/// `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every
+/// policy must have.
 template <class Io>
-concept knows_debuggers = requires(const Io io, int pid) {
-    { io.is_traced(pid) } -> std::same_as<bool>;
+concept knows_held = requires(const Io io, int pid) {
+    { io.is_held(pid, pid) } -> std::same_as<bool>;
     { io.parent_pid() } -> std::same_as<int>;
 };
 

@@ -104,8 +104,8 @@ struct posix {
     int own_pid() const noexcept { return os::own_pid(); }
     /// As os::parent_pid.
     int parent_pid() const noexcept { return os::parent_pid(); }
-    /// As os::is_traced.
-    bool is_traced(int pid) const { return os::is_traced(pid); }
+    /// As os::is_held.
+    bool is_held(int pid, int top) const { return os::is_held(pid, top); }
     /// As os::random_number.
     std::uint64_t random_number() const { return os::random_number(); }
     /// As os::identity_text.

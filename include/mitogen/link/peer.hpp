@@ -54,8 +54,9 @@ public:
         /// The link has ended; called once. `why` is text for people, `cause` the reason for those
         /// who wait.
         virtual void link_closed(basic_peer& gone, reason cause, const std::string& why) = 0;
-        /// True while a debugger holds the far end, whose silence means nothing then.
-        virtual bool ask_debugger() { return false; }
+        /// True while the far end is held, by a debugger or because it was stopped: its silence
+        /// means nothing then.
+        virtual bool ask_held() { return false; }
 
     protected:
         ~events() = default;
@@ -150,7 +151,7 @@ public:
         tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 
-    bool in_debugger(transport_type&) override { return events_.ask_debugger(); }
+    bool is_held(transport_type&) override { return events_.ask_held(); }
     std::uint32_t patience(transport_type&) override { return 1 + levels; }
 
     /// The neighbour has answered a heartbeat.

@@ -51,7 +51,7 @@ public:
         virtual void quiet(basic_transport& from, bool answer) { (void)from, (void)answer; }
         /// Nothing was heard since the last look. True if that has a reason that will pass: the
         /// link gets as much time again.
-        virtual bool in_debugger(basic_transport& from) { return (void)from, false; }
+        virtual bool is_held(basic_transport& from) { return (void)from, false; }
         /// How many times the heartbeat's limit it may be that nothing can be written: who waits
         /// for somebody further down does not read either.
         virtual std::uint32_t patience(basic_transport& from) { return (void)from, 1; }
@@ -87,6 +87,7 @@ private:
     source in_source_{};
     frame_reader reader_;
     bool closed_ = false;
+    bool given_up_ = false;
     int pauses_ = 0; // transports that are too full to take what is read here
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
@@ -223,6 +224,9 @@ public:
         owner_->closed(*this, cause, why);
     }
 
+    /// True if it was closed because the other side gave no sign of life. Threads: loop.
+    bool given_up() const noexcept { return given_up_; }
+
     /// In a child made by fork(): closes the descriptors and nothing else.
     void abandon() noexcept {
         in_.reset();
@@ -281,11 +285,12 @@ private:
         heartbeat_monitor::finding f =
             monitor_.look(now, bytes_in(), bytes_out(), waits, owner_->patience(*this));
         // asked before it is too late: it may be let go just before the limit
-        if ((!f.heard || (waits && !f.sent)) && owner_->in_debugger(*this)) {
+        if ((!f.heard || (waits && !f.sent)) && owner_->is_held(*this)) {
             monitor_.excuse();
             monitor_.excuse_reading();
             f.lost = f.stuck = false;
         }
+        given_up_ = f.lost || f.stuck;
         if (f.lost)
             return close(reason::respondent_lost, "no sign of life for " + in_ms(monitor_.lasts()));
         if (f.stuck)

@@ -53,7 +53,7 @@ namespace detail {
 
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-void serve_as_child(Io io, child_ends<Io> ends);
+int serve_as_child(Io io, child_ends<Io> ends);
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());

@@ -362,14 +362,14 @@ public:
         return found;
     }
 
-    /// The answer from `respondent` that `who` waits for, and will for ever if it does not come; 0:
-    /// there is none. Threads: loop.
+    /// The answer from `respondent` that `who` waits for and has no use for later; 0: there is
+    /// none. Threads: loop.
     handle_id awaited_for_ever(const scope_worker* who, context_id respondent) {
         const std::lock_guard lock(mutex_);
         for (const auto& p : slots_)
             if (p->open_ && p->respondent_ == respondent &&
                 p->awaited_by_.load(std::memory_order_relaxed) == who &&
-                p->for_ever_.load(std::memory_order_relaxed) && !p->deadline.is_set())
+                p->for_ever_.load(std::memory_order_relaxed))
                 return p->handle();
         return 0;
     }

@@ -106,15 +106,8 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        answer.set_awaited_by(this_worker);
-        if (answer.respondent() == id_) [[unlikely]]
-            waits_for_self(answer, deadline == never && !in_timed_scope());
-        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
-                                                true, [&answer] { return answer.done(); });
-        answer.set_awaited_by(nullptr);
-        return done;
+        return await(answer, deadline, deadline == never);
     }
-
     void await_call(outstanding_call& answer, const call_options& options) final {
         const instant deadline = options.within == never ? never : after(now(), options.within);
 #if defined(__cpp_lib_jthread)
@@ -212,6 +205,17 @@ private:
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
 
+    /// `to_its_end`: who waits has no more use for the answer after `deadline`.
+    bool await(outstanding_call& answer, instant deadline, bool to_its_end) {
+        answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, to_its_end);
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
+    }
+
     /// False if there is no room for it. Of one that is waited for the leadership is kept.
     bool send_question(const question& what, handle_id answer, bool may_wait, result<void>& sent) {
         const bool waited_for = what.how == question::manner::wait;
@@ -239,7 +243,7 @@ private:
     }
 
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
-        if (await(answer, deadline)) return;
+        if (await(answer, deadline, true)) return;
         std::optional<error> ended = why_interrupted(now(), deadline);
         give_up(answer, ended ? std::move(*ended) : options.too_late(false));
         // the answer has come at this very moment, and is being stored

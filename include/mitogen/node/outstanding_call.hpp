@@ -55,7 +55,7 @@ protected:
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
     std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
-    std::atomic<bool> for_ever_{false}; // nothing but the answer ends that wait
+    std::atomic<bool> for_ever_{false}; // who waits has no use for it later
     instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;

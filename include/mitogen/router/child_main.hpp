@@ -108,6 +108,7 @@ class child_process final : private basic_peer<Io>::events {
     int signals_ = 0;
     bool ending_ = false;
     bool detached_ = false;
+    int exit_code_ = 0;
 
 public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
@@ -125,8 +126,9 @@ public:
         overdue_.fire = [this] { overdue(); };
     }
 
-    /// Serves the parent until it is gone or asks to end.
-    MITOGEN_COLD void run(child_ends<Io> ends) {
+    /// Serves the parent until it is gone or asks to end. Returns what the process exits with: 1 if
+    /// it has given up a parent that gave no sign of life.
+    MITOGEN_COLD int run(child_ends<Io> ends) {
         const peer_facts who{
             .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
         parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
@@ -145,6 +147,7 @@ public:
         });
         dispatcher_.serve();
         leave();
+        return exit_code_;
     }
 
 private:
@@ -152,13 +155,22 @@ private:
         if (detached_)
             return (void)router_.link_lost(
                 link, error(reason::broker_exited, "this context has detached"));
+        if (link.transport->given_up()) say_why("the parent is lost: " + why);
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
         end(no_context, "the parent is lost");
     }
 
-    bool ask_debugger() override {
-        if constexpr (io::knows_debuggers<Io>)
-            return broker_.io().is_traced(broker_.io().parent_pid());
+    /// This context ends for a reason that the parent does not know, if it is still there: it may
+    /// have been stopped, or suspended.
+    MITOGEN_COLD void say_why(std::string_view text) {
+        exit_code_ = 1;
+        if constexpr (io::knows_held<Io>) // in a process of its own
+            log::detail::to_stderr({log::level::error, no_context, {}, "mitogen", text});
+    }
+
+    bool ask_held() override {
+        if constexpr (io::knows_held<Io>)
+            return broker_.io().is_held(broker_.io().parent_pid(), 0);
         else
             return false;
     }
@@ -225,20 +237,20 @@ private:
     }
 };
 
-/// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process,
-/// real or simulated.
+/// Runs a child whose link is ready. Returns when it has ended, what its process exits with. On the
+/// main thread of its process, real or simulated.
 template <class Io>
-MITOGEN_COLD void serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends) {
     os::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
-    if (!welcome || welcome->ancestors.empty()) return;
+    if (!welcome || welcome->ancestors.empty()) return 0;
     io.set_title(welcome->title);
     typename Io::descriptor stdout_end = io.capture_stdout();
     for (const auto* end : {&ends.in, &ends.out, &stdout_end})
         if (*end) (void)io.set_nonblocking(end->get(), true);
     child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
-    child.run(std::move(ends));
+    return child.run(std::move(ends));
 }
 
 /// What a fork child does instead of returning from fork().
@@ -251,8 +263,7 @@ template <class Io>
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
     if (on_start) on_start();
-    serve_as_child<Io>(std::move(io), std::move(ends));
-    os::exit_now(0);
+    os::exit_now(serve_as_child<Io>(std::move(io), std::move(ends)));
 }
 
 } // namespace detail

@@ -48,8 +48,8 @@ MITOGEN_COLD void init(int argc, char** argv) {
     }
     detail::leave_first_stage(argv[0]);
     detail::child_ends<Io> ends{os::take_stdio(0), os::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
-    std::exit(0);
+    if (!ends.in || !ends.out) std::exit(0);
+    std::exit(detail::serve_as_child<Io>(Io{}, std::move(ends)));
 }
 
 namespace detail {

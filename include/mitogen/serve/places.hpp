@@ -115,8 +115,9 @@ private:
             to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
     }
 
-    /// Every link of it is a thread or a task that waits without a deadline, or a call in the main
-    /// thread's queue: so nothing but a cancellation could end it.
+    /// Every link of it is a thread or a task that waits for one answer, or a call in the main
+    /// thread's queue: so none of these answers can come. A deadline is no way out: a call has that
+    /// of the call around it at most.
     MITOGEN_COLD std::optional<error> cycle_of(handle_id answer) override {
         std::string text;
         handle_id at = answer;

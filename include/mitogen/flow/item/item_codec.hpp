@@ -113,6 +113,7 @@ result<std::optional<T>> item_or_end(result<T> item) {
 /// Ends the items of a call with its answer, or its error.
 inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     outstanding_call* p = answer.state();
+    if (p->respondent() == items->node().id() && !p->done()) items->comes_from_here(*p);
     answer.then([items, p] { items->answered(p->failure()); });
 }
 
