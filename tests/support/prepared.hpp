@@ -25,7 +25,7 @@
     instantiate class mitogen::detail::basic_router_core<policy>;                                  \
     instantiate class mitogen::detail::basic_child<policy>;                                        \
     instantiate class mitogen::detail::basic_dispatcher<policy>;                                   \
-    instantiate void mitogen::detail::serve_as_child<policy>(policy,                               \
+    instantiate int mitogen::detail::serve_as_child<policy>(policy,                               \
                                                              mitogen::detail::child_ends<policy>);
 
 // Of these, all members are there under the native policy alone.
