@@ -1120,7 +1120,7 @@ enum class level : std::uint8_t { debug, info, warning, error };
 struct record {
     mitogen::log::level level;
     context_id context;      ///< who has written it
-    std::string_view place;  ///< that context's name; empty for this process
+    std::string_view place;  ///< that context's path, "bastion.web1"; empty for this process
     std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
     std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB
 };
@@ -8121,6 +8121,7 @@ struct making_options {
 class node : public detail::sync_host {
 protected:
     context_id id_ = root_id;
+    std::vector<std::string> own_path_{};
     std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
     std::shared_ptr<detail::flow_budget> flows_;
@@ -8134,6 +8135,8 @@ public:
 
     /// This context's id.
     context_id id() const noexcept { return id_; }
+    /// The names from below the root down to this context.
+    const std::vector<std::string>& own_path() const noexcept { return own_path_; }
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
@@ -8161,8 +8164,8 @@ public:
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// A thread or task is about to wait for an answer of this context itself, `for_ever`: it has
-    /// no use for the answer after this wait. If that is part of a cycle of such waits, so that nothing ends it, the answer is
-    /// an error that says so.
+    /// no use for the answer after this wait. If that is part of a cycle of such waits, so that
+    /// nothing ends it, the answer is an error that says so.
     virtual void waits_for_self(outstanding_call& answer, bool for_ever) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
@@ -8219,9 +8222,10 @@ public:
     /// The names from below the root down to `id`, as far as this context knows them.
     virtual std::vector<std::string> path_of(context_id id) = 0;
     /// The same, joined by dots.
-    std::string dotted_path_of(context_id id) {
+    std::string dotted_path_of(context_id id) { return dotted(path_of(id)); }
+    static std::string dotted(const std::vector<std::string>& path) {
         std::string text;
-        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        for (const std::string& part : path) text.append(text.empty() ? "" : ".") += part;
         return text;
     }
     /// All contexts below this one.
@@ -9475,11 +9479,13 @@ public:
     /// Its number in the tree.
     context_id id() const noexcept { return id_; }
 
-    /// Its names from below the root down to itself, as far as this context knows them.
-    std::vector<std::string> path() const { return port().path_of(id_); }
+    /// Its names: from below this context down to it; of this context itself from below the root.
+    std::vector<std::string> path() const {
+        return id_ == port().id() ? port().own_path() : port().path_of(id_);
+    }
 
     /// Its path joined by dots: "bastion.web1".
-    std::string name() const { return port().dotted_path_of(id_); }
+    std::string name() const { return mitogen::node::dotted(path()); }
 
     /// True while there is a route to it, as far as is known here: of one that is not below, its
     /// loss is heard of from the first question on. Does not block.
@@ -18562,6 +18568,7 @@ struct welcome {
     tree_rules rules{};
     log::bounds logs{};
     on executor = on::main; ///< of functions that have no run_on of their own
+    std::vector<std::string> above{}; ///< the names of those above it, from below the root
 };
 
 /// Mark, speaker, protocol, length and payload.
@@ -18585,7 +18592,8 @@ inline buffer encode_hello(const hello& h) {
 inline buffer encode_welcome(const welcome& w) {
     return marked(speaker::program, mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build,
                                                     w.log_level, w.pool_threads, w.grace_ns,
-                                                    w.bounds, w.rules, w.logs, w.executor));
+                                                    w.bounds, w.rules, w.logs, w.executor,
+                                                    w.above));
 }
 
 inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
@@ -18596,7 +18604,8 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level,
-                           w.pool_threads, w.grace_ns, w.bounds, w.rules, w.logs, w.executor) &&
+                           w.pool_threads, w.grace_ns, w.bounds, w.rules, w.logs, w.executor,
+                           w.above) &&
            r.finish();
 }
 
@@ -26302,6 +26311,7 @@ private:
     using outgoing_calls::ancestors_;
     using outgoing_calls::broker_;
     using outgoing_calls::id_;
+    using outgoing_calls::own_path_;
     using outgoing_calls::limits_;
     using outgoing_calls::outstanding_;
     using typename delivery::registration;
@@ -26342,10 +26352,12 @@ public:
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
 
-    /// Makes this the context `id` below `ancestors`. Before any message. Threads: loop.
-    void become(context_id id, std::vector<context_id> ancestors, std::shared_ptr<link> parent,
-                const limits& bounds) {
+    /// Makes this the context `id` below `ancestors`; `path`: the names from below the root down to
+    /// this one. Before any message. Threads: loop.
+    void become(context_id id, std::vector<context_id> ancestors, std::vector<std::string> path,
+                std::shared_ptr<link> parent, const limits& bounds) {
         id_ = id;
+        own_path_ = std::move(path);
         ancestors_ = std::move(ancestors);
         parent_ = std::move(parent);
         limits_ = bounds;
@@ -29739,6 +29751,7 @@ private:
         w.rules = node_.rules();
         w.logs = log::current_bounds();
         w.executor = plan.executor;
+        w.above = node_.own_path();
         return w;
     }
 
@@ -33278,6 +33291,7 @@ struct answer {
     std::string build{}; ///< the listener's
     limits bounds{};
     tree_rules rules{};
+    std::vector<std::string> above{}; ///< as handshake::welcome's
 };
 
 inline buffer encode_request(const request& r) {
@@ -33293,12 +33307,14 @@ inline bool decode_request(std::span<const std::byte> bytes, request& out) {
 inline buffer encode_answer(const answer& a) {
     return handshake::marked(
         handshake::speaker::joiner,
-        mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
+        mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules,
+                        a.above));
 }
 
 inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
     reader r(bytes);
-    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) &&
+    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules,
+                           a.above) &&
            r.finish() && (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
 }
 
@@ -33571,9 +33587,9 @@ private:
     void hand_on(context_id origin, log::level level, std::string_view logger,
                  std::string_view text, std::uint64_t lost) {
         if (node_.parent()) return up_.pass(origin, level, logger, text, lost);
-        const auto known = node_.routes().get(origin);
+        const std::string place = node_.dotted_path_of(origin);
         const at_work here(named_work, "the log's sink");
-        log::emit({level, origin, known.name, logger, text});
+        log::emit({level, origin, place, logger, text});
     }
 
     /// False if it is one too many of those that come on that link; it is counted, for `lines`.
@@ -34479,7 +34495,10 @@ public:
             admitted_.store(true, std::memory_order_release);
             settled_.raise();
         });
-        broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
+        std::vector<std::string> path = said.above;
+        path.push_back(said.name);
+        broker_.run(
+            [&] { router_.become(said.id, said.ancestors, path, parent_, said.bounds); });
     }
 
     joined_node(joined_node&&) = delete;
@@ -34718,6 +34737,7 @@ public:
         if (stage_ != stage::numbered) return;
         answer_.id = id;
         answer_.ancestors = router_.path();
+        answer_.above = router_.own_path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid)
                                             : visible_name(asked_.name);
         answer_.build = program_id::own().text();
@@ -38292,7 +38312,10 @@ public:
             if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
-            router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
+            std::vector<std::string> path = welcome_.above;
+            path.push_back(welcome_.name);
+            router_.become(welcome_.id, welcome_.ancestors, std::move(path), parent_,
+                           welcome_.bounds);
             stdout_.start();
             parent_->start();
         });

@@ -163,7 +163,7 @@ TEST_CASE("what a grandchild prints comes up under its own name") {
     for (const auto& r : log.records()) {
         INFO(r.text);
         CHECK(r.context == id);
-        CHECK(r.place == "inner");
+        CHECK(r.place == "outer.inner");
     }
 }
 

@@ -25,6 +25,13 @@ namespace descendants_test {
 
 int level_of(mitogen::router& here) { return static_cast<int>(here.ancestors().size()); }
 std::uint64_t message_limit(mitogen::router& here) { return here.node().bounds().message_bytes; }
+std::string own_name(mitogen::router& here) { return here.myself().name(); }
+std::vector<std::string> names_of_others(mitogen::router& here) {
+    std::vector<std::string> names;
+    for (const mitogen::context& c : here.contexts()) names.push_back(c.name());
+    std::sort(names.begin(), names.end());
+    return names;
+}
 int log_level() { return static_cast<int>(mitogen::log::threshold()); }
 
 /// What comes of the attempt to make a child below another context.
@@ -115,6 +122,20 @@ TEST_CASE(
     CHECK(static_cast<reason>(below.call<&attempt_below>(a.id())) == reason::refused_by_policy);
     CHECK(static_cast<reason>(a.call<&attempt_on_loop>(below.id())) == reason::misuse);
     CHECK(static_cast<reason>(a.call<&attempt_below>(999'999)) == reason::no_route);
+}
+
+TEST_CASE("a context knows its own path, by which others see what it says") {
+    tree t;
+    CHECK(t.root.myself().name().empty());
+    const mitogen::context web = t.root.local({.name = "web1"});
+    const mitogen::context first = web.local({.name = "db"});
+    const mitogen::context second = t.root.local({.name = "web2"}).local({.name = "db"});
+    const mitogen::context unnamed = web.local();
+    CHECK(web.call<&own_name>() == "web1");
+    CHECK(first.call<&own_name>() == "web1.db");
+    CHECK(second.call<&own_name>() == "web2.db");
+    CHECK(unnamed.call<&own_name>() == unnamed.name());
+    CHECK(web.call<&names_of_others>() == std::vector<std::string>{"db", unnamed.path().back()});
 }
 
 TEST_CASE("limits, log level and pool size reach everything below") {

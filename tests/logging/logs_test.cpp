@@ -150,7 +150,7 @@ TEST_CASE("a function logs under a name of its own, and the root sees where it r
     for (int i = 0; i < 2; ++i) {
         const logged r = find(i ? "from inner" : "from outer");
         CHECK(r.context == ids[i]);
-        CHECK(r.place == (i ? "inner" : "outer"));
+        CHECK(r.place == (i ? "outer.inner" : "outer"));
         CHECK(r.logger == "shop.cart");
         CHECK(r.level == log::level::info);
     }

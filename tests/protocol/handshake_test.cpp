@@ -28,6 +28,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     w.bounds.window_bytes = 6;
     w.bounds.routes = 7;
     w.rules = {.heartbeat = {6, 7}, .unidirectional = true};
+    w.above = {"rack3", "host7"};
     handshake::hello_reader l;
     const mitogen::buffer sent = handshake::encode_welcome(w);
     l.feed(sent);
@@ -44,6 +45,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     CHECK(got.grace_ns == w.grace_ns);
     CHECK(got.bounds == w.bounds);
     CHECK(got.rules == w.rules);
+    CHECK(got.above == w.above);
 }
 
 TEST_CASE("a welcome that is cut short or too long does not decode") {

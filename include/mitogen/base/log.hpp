@@ -23,7 +23,7 @@ enum class level : std::uint8_t { debug, info, warning, error };
 struct record {
     mitogen::log::level level;
     context_id context;      ///< who has written it
-    std::string_view place;  ///< that context's name; empty for this process
+    std::string_view place;  ///< that context's path, "bastion.web1"; empty for this process
     std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
     std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB
 };

@@ -107,11 +107,13 @@ public:
     /// Its number in the tree.
     context_id id() const noexcept { return id_; }
 
-    /// Its names from below the root down to itself, as far as this context knows them.
-    std::vector<std::string> path() const { return port().path_of(id_); }
+    /// Its names: from below this context down to it; of this context itself from below the root.
+    std::vector<std::string> path() const {
+        return id_ == port().id() ? port().own_path() : port().path_of(id_);
+    }
 
     /// Its path joined by dots: "bastion.web1".
-    std::string name() const { return port().dotted_path_of(id_); }
+    std::string name() const { return mitogen::node::dotted(path()); }
 
     /// True while there is a route to it, as far as is known here: of one that is not below, its
     /// loss is heard of from the first question on. Does not block.

@@ -270,6 +270,7 @@ private:
         w.rules = node_.rules();
         w.logs = log::current_bounds();
         w.executor = plan.executor;
+        w.above = node_.own_path();
         return w;
     }
 

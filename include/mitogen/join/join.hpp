@@ -80,7 +80,10 @@ public:
             admitted_.store(true, std::memory_order_release);
             settled_.raise();
         });
-        broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
+        std::vector<std::string> path = said.above;
+        path.push_back(said.name);
+        broker_.run(
+            [&] { router_.become(said.id, said.ancestors, path, parent_, said.bounds); });
     }
 
     joined_node(joined_node&&) = delete;

@@ -114,6 +114,7 @@ public:
         if (stage_ != stage::numbered) return;
         answer_.id = id;
         answer_.ancestors = router_.path();
+        answer_.above = router_.own_path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid)
                                             : visible_name(asked_.name);
         answer_.build = program_id::own().text();

@@ -106,9 +106,9 @@ private:
     void hand_on(context_id origin, log::level level, std::string_view logger,
                  std::string_view text, std::uint64_t lost) {
         if (node_.parent()) return up_.pass(origin, level, logger, text, lost);
-        const auto known = node_.routes().get(origin);
+        const std::string place = node_.dotted_path_of(origin);
         const at_work here(named_work, "the log's sink");
-        log::emit({level, origin, known.name, logger, text});
+        log::emit({level, origin, place, logger, text});
     }
 
     /// False if it is one too many of those that come on that link; it is counted, for `lines`.

@@ -117,6 +117,7 @@ struct making_options {
 class node : public detail::sync_host {
 protected:
     context_id id_ = root_id;
+    std::vector<std::string> own_path_{};
     std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
     std::shared_ptr<detail::flow_budget> flows_;
@@ -130,6 +131,8 @@ public:
 
     /// This context's id.
     context_id id() const noexcept { return id_; }
+    /// The names from below the root down to this context.
+    const std::vector<std::string>& own_path() const noexcept { return own_path_; }
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
@@ -215,9 +218,10 @@ public:
     /// The names from below the root down to `id`, as far as this context knows them.
     virtual std::vector<std::string> path_of(context_id id) = 0;
     /// The same, joined by dots.
-    std::string dotted_path_of(context_id id) {
+    std::string dotted_path_of(context_id id) { return dotted(path_of(id)); }
+    static std::string dotted(const std::vector<std::string>& path) {
         std::string text;
-        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        for (const std::string& part : path) text.append(text.empty() ? "" : ".") += part;
         return text;
     }
     /// All contexts below this one.

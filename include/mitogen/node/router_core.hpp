@@ -78,6 +78,7 @@ private:
     using outgoing_calls::ancestors_;
     using outgoing_calls::broker_;
     using outgoing_calls::id_;
+    using outgoing_calls::own_path_;
     using outgoing_calls::limits_;
     using outgoing_calls::outstanding_;
     using typename delivery::registration;
@@ -118,10 +119,12 @@ public:
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
 
-    /// Makes this the context `id` below `ancestors`. Before any message. Threads: loop.
-    void become(context_id id, std::vector<context_id> ancestors, std::shared_ptr<link> parent,
-                const limits& bounds) {
+    /// Makes this the context `id` below `ancestors`; `path`: the names from below the root down to
+    /// this one. Before any message. Threads: loop.
+    void become(context_id id, std::vector<context_id> ancestors, std::vector<std::string> path,
+                std::shared_ptr<link> parent, const limits& bounds) {
         id_ = id;
+        own_path_ = std::move(path);
         ancestors_ = std::move(ancestors);
         parent_ = std::move(parent);
         limits_ = bounds;

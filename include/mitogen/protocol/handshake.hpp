@@ -67,6 +67,7 @@ struct welcome {
     tree_rules rules{};
     log::bounds logs{};
     on executor = on::main; ///< of functions that have no run_on of their own
+    std::vector<std::string> above{}; ///< the names of those above it, from below the root
 };
 
 /// Mark, speaker, protocol, length and payload.
@@ -90,7 +91,8 @@ inline buffer encode_hello(const hello& h) {
 inline buffer encode_welcome(const welcome& w) {
     return marked(speaker::program, mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build,
                                                     w.log_level, w.pool_threads, w.grace_ns,
-                                                    w.bounds, w.rules, w.logs, w.executor));
+                                                    w.bounds, w.rules, w.logs, w.executor,
+                                                    w.above));
 }
 
 inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
@@ -101,7 +103,8 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level,
-                           w.pool_threads, w.grace_ns, w.bounds, w.rules, w.logs, w.executor) &&
+                           w.pool_threads, w.grace_ns, w.bounds, w.rules, w.logs, w.executor,
+                           w.above) &&
            r.finish();
 }
 

@@ -45,6 +45,7 @@ struct answer {
     std::string build{}; ///< the listener's
     limits bounds{};
     tree_rules rules{};
+    std::vector<std::string> above{}; ///< as handshake::welcome's
 };
 
 inline buffer encode_request(const request& r) {
@@ -60,12 +61,14 @@ inline bool decode_request(std::span<const std::byte> bytes, request& out) {
 inline buffer encode_answer(const answer& a) {
     return handshake::marked(
         handshake::speaker::joiner,
-        mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
+        mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules,
+                        a.above));
 }
 
 inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
     reader r(bytes);
-    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) &&
+    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules,
+                           a.above) &&
            r.finish() && (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
 }
 

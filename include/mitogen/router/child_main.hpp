@@ -141,7 +141,10 @@ public:
             if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
-            router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
+            std::vector<std::string> path = welcome_.above;
+            path.push_back(welcome_.name);
+            router_.become(welcome_.id, welcome_.ancestors, std::move(path), parent_,
+                           welcome_.bounds);
             stdout_.start();
             parent_->start();
         });
