@@ -18489,13 +18489,32 @@ namespace detail {
 /// The descriptor through which the program is executed.
 inline constexpr int program_descriptor = 9;
 
-/// Stands in the first stage for the identity of the program, until that is known: see
-/// name_program(). What it says itself is that of no program.
-inline constexpr std::string_view no_program = "h=-;k=-;";
+/// Stands in the first stage for the identity of the program, its third and fourth parameter, until
+/// that is known: see name_program(). What it says itself is that of no program.
+inline constexpr std::string_view no_program = " - -;";
 
-/// What the first stage says behind the machine if it has the program; else the names of what it
-/// can decompress with.
-inline constexpr std::string_view kept_word = "k";
+/// What a text becomes where special characters of the shell are written in octal, as
+/// without_dollars() does it with the whole script.
+MITOGEN_COLD inline std::string in_octal(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '%') {
+            out += "%%";
+        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
+            for (const int shift : {6, 3, 0}) {
+                if (shift == 6) out += '\\';
+                out += static_cast<char>('0' + ((c >> shift) & 7));
+            }
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+/// What the first stage says last, behind the machine and the names of what it can decompress with,
+/// if it has the program. A command that each shell has: see there.
+inline constexpr std::string_view kept_word = ":";
 
 /// What the stages say on stderr when their parent leaves them waiting.
 inline constexpr std::string_view no_parent_text = "mitogen: no parent";
@@ -18508,7 +18527,40 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
     return std::clamp<std::int64_t>(connect_timeout / 1'000'000'000, 0, longest) + 5;
 }
 
+/// A function `w` for POSIX sh, which does what timeout(1) does, for targets that have none: its
+/// first argument says for how many seconds. A subshell looks once a second whether what it watches
+/// is still there, and ends with it.
+inline std::string watching_function() {
+    return "w(){ sh -c \"(exec <&- >&- 2>&-;i=\\$0;while sleep 1&&"
+           "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" \"$@\";};";
+}
+
+/// The mark of the first stage as a format for printf. The command line must not contain the mark,
+/// lest an echo of it be taken for the child's voice: octal escapes for what is no text, and an
+/// empty argument in the middle, because some shells' echo undoes escapes.
+MITOGEN_COLD inline std::string mark_format() {
+    std::string mark;
+    for (const char c : handshake::mark) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            mark += c;
+        } else {
+            mark +=
+                {'\\', static_cast<char>('0' + (byte >> 6)),
+                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
+        }
+    }
+    mark.insert(mark.size() / 2, "%s");
+    return mark;
+}
+
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
+///
+/// The shell that becomes the program has no variable and no function of its own: a name that the
+/// user has exported would reach the program with our value. It keeps what it must know in its
+/// parameters ($1: the name of descriptor 9, $2: the machine, $3 and $4: the program's identity,
+/// $5: where it may lie), and all else happens in subshells, which may use any name; nor do umask
+/// and working directory change elsewhere.
 ///
 /// It looks whether the program is in one of its caches: the file's name is its SHA-256, and its
 /// contents are checked. The empty program `x` beside it tells whether programs may be executed
@@ -18523,45 +18575,26 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// exits, and also when nothing comes for that many seconds: it never waits for a parent that is
 /// gone. What timeout(1) executes stays in the foreground (--f) if it can, so that it may read from
 /// a terminal; busybox's has no word for that, and leaves a process without descriptors for a
-/// second. So does w, which does the same if there is no timeout: a subshell looks once a second
-/// whether what it watches is still there, and ends with it.
+/// second. So does w.
 MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
-    // The command line must not contain the mark, lest an echo of it be taken for the child's
-    // voice: octal escapes for what is no text, and an empty argument in the middle, because some
-    // shells' echo undoes escapes.
-    std::string mark;
-    for (const char c : handshake::mark) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            mark += c;
-        } else {
-            mark +=
-                {'\\', static_cast<char>('0' + (byte >> 6)),
-                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
-        }
-    }
-    mark.insert(mark.size() / 2, "%s");
-    std::string s = "m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;"
-                    "q=/proc/self/fd/9;" +
-                    std::string(no_program);
-    s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
-    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" "
-         "\"/tmp/$u\" \"/dev/shm/$u\";";
-    s += "for t in zstd gzip;do command -v $t>$o&&z=\"$z $t\";done;";
-    // e: opens a file of this user's. What is no file has no end, and what `exec` cannot open ends
-    // the shell.
-    s += "e(){ [ -f \"$1\" -a -r \"$1\" ]&&exec 9<\"$1\"&&[ -O $q ];};";
-    s += "for c do e \"$c/x\"&&{ [ -s $q ]||$q 9<&9 2>$o;}&&e \"$c/$h\"&&[ -x $q ]&&v <&9&&z=" +
-         std::string(kept_word) + "&&break;done;";
-    s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
-    s += "case $z in " + std::string(kept_word) +
-         ")exec $q " + std::string(child_argument) + ";esac;";
-    s += "y=" + std::to_string(patience_s) +
-         ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
-         "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
-    s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
-    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" +
-         std::string(no_parent_text) + "\">&2;esac;exit 1;};eval \"$s\"";
+    const std::string kept(kept_word);
+    std::string s = "set /proc/self/fd/9 \"$(uname -sm)\"" + std::string(no_program);
+    // What is no file has no end, and what `exec` cannot open ends the shell.
+    s += "set \"$@\" \"$(u=mitogen.$LOGNAME;for c in \"$XDG_CACHE_HOME/mitogen\" "
+         "\"$HOME/.cache/mitogen\" /var/tmp/$u /tmp/$u /dev/shm/$u;do "
+         "cd \"$c\">&2&&[ -f x -a -f $3 -a -r $3 ]&&exec 9<x&&[ -O $1 ]&&"
+         "{ [ -s $1 ]||$1 9<&9;}&&pwd&&break;done 2>/dev/null)\";";
+    s += "[ \"$5\" ]&&exec 9<\"$5/$3\"&&[ -O $1 -a -x $1 ]&&"
+         "case $( (sha256sum||cksum)2>/dev/null <&9) in $3*|$4\\ *)set $1 \"$2\" " +
+         kept + ";;esac;";
+    s += "printf \"" + mark_format() + "1 %s;\" \"\" \"$2\";";
+    s += "echo $(command -v zstd;command -v gzip;command -v $3);";
+    s += "[ $3 = " + kept + " ]&&exec $1 " + std::string(child_argument) + ";";
+    s += "eval \"$(y=" + std::to_string(patience_s) + ";" + watching_function();
+    s += "for t in \"timeout --f $y\" \"timeout $y\" \"w $y\";do $t sh -c : "
+         "2>/dev/null&&break;done;";
+    s += "echo set $t;$t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\"||{ [ $? -gt 9 ]&&echo \"" +
+         std::string(no_parent_text) + "\">&2;echo exit 1;})\"";
     return s;
 }
 
@@ -18806,8 +18839,8 @@ inline std::vector<payload_file> open_payloads(const os::unique_fd& program,
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What a first stage says of its machine, behind the mark: " Linux x86_64;k", or " Linux x86_64;
-/// zstd gzip".
+/// What a first stage says of its machine, behind the mark: " Linux x86_64;/usr/bin/gzip", as far
+/// as it has something to decompress with, and one word more if it has the program.
 struct stage_words {
     std::string_view machine{};
     std::string_view tools{};
@@ -18815,16 +18848,19 @@ struct stage_words {
 
     explicit stage_words(std::string_view said) {
         if (said.starts_with(' ')) said.remove_prefix(1);
-        const std::size_t end = said.rfind(';');
+        const std::size_t end = said.find(';');
         machine = said.substr(0, end);
         if (end == std::string_view::npos) return;
         tools = said.substr(end + 1);
-        kept = tools == kept_word;
+        kept = has(kept_word);
     }
 
     /// True if it can undo what `tool` has compressed.
     bool has(std::string_view tool) const noexcept {
-        return (std::string(tools) + " ").find(" " + std::string(tool) + " ") != std::string::npos;
+        const std::string words = " " + std::string(tools) + " ";
+        const std::string last = std::string(tool) + " "; // of a path, or all of it
+        return words.find("/" + last) != std::string::npos ||
+               words.find(" " + last) != std::string::npos;
     }
 };
 
@@ -18880,7 +18916,9 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
     const auto add = [&arms](const std::string& pattern, const program_identity* program) {
-        if (program) arms += pattern + ")" + program->settings() + ";";
+        if (!program) return;
+        arms += pattern + ")set $1 \"$2\" " + program->sha256 + " " +
+                std::to_string(program->crc) + ";;";
     };
     const std::string kind = kind_of(*plan.program);
     add(kind.empty() ? "*" : os::machine_pattern(kind), identity_of(plan.program->get()));
@@ -18894,9 +18932,9 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
         const std::size_t at = argument.find(no_program);
         if (at == std::string::npos) continue;
         // A script that had to do without dollar signs has them in octal: see without_dollars().
-        const std::string machine = argument.find('$') == std::string::npos ? "\\044m" : "$m";
-        argument.replace(at, no_program.size(),
-                         std::string(no_program) + "case " + machine + " in " + arms + "esac;");
+        const std::string what = "case $2 in " + arms + "esac;";
+        argument.insert(at + no_program.size(),
+                        argument.find('$') == std::string::npos ? in_octal(what) : what);
     }
 }
 
@@ -18909,7 +18947,8 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What the stages say on stderr when they must give up.
+/// What the stages say on stderr when they must give up; how all of it begins.
+inline constexpr std::string_view stage_words_begin = "mitogen: ";
 inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
 inline constexpr std::string_view no_room_text = "mitogen: no room for the program";
 inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
@@ -19004,15 +19043,17 @@ MITOGEN_COLD inline std::string perl_stage(const transfer& how, const memfd_numb
 }
 
 /// For a shell that has found no directory for the program: it becomes one of them, if it can, and
-/// else says why not: $w. $h is the SHA-256, $n the number of bytes.
-inline std::string memory_stage(const transfer& how) {
+/// else says why not: $2.
+inline std::string memory_stage(const program_identity& program, const transfer& how) {
+    const std::string arguments =
+        "' \"$2\" " + program.sha256 + " " + std::to_string(how.size) + ";";
     std::string s =
         "python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
-        python_stage(how) + "' \"$w\" $h $n;";
+        python_stage(how) + arguments;
     if (const memfd_number number = memfd_number_of(how.machine); number.narrow)
         s += "perl -e 1 </dev/null 2>/dev/null&&exec perl -e '" + perl_stage(how, number) +
-             "' \"$w\" $h $n;";
-    return s + "echo \"$w\" >&2;exit 1;";
+             arguments;
+    return s + "echo \"$2\" >&2;exit 1;";
 }
 
 } // namespace detail
@@ -19025,42 +19066,25 @@ inline std::string memory_stage(const transfer& how) {
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What a first stage does to receive `program`; one line, executed by the first stage's own shell,
-/// and followed by the program.
+/// A function `g` for POSIX sh that takes so many bytes; the rest of its arguments are a command to
+/// do it with.
+inline std::string taking_function() {
+    return "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
+           "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
+}
+
+/// A subshell that makes a file for the program and prints its name, or else what is wrong with the
+/// last place.
 ///
-/// A file for it is made before anything is read. In the first cache that can be used: under a name
-/// of its own, from which it is moved into place once it is complete. Else, or if it shall not be
-/// kept, in a fresh directory, which is removed with it before the first byte arrives, if there is
-/// a /proc; it is executed through its descriptor then, and nothing is left behind whoever dies. If
-/// no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without
-/// a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does.
 /// A directory will do when nobody else can put another one in its place, be it further up (a):
 /// all that its real path leads through is this user's, or nobody can rename what is this user's in
 /// it. For root only its own will do: what it may write to may be anybody's. And when an empty file
 /// can be executed there, which shells do without starting anything, and when there is room: zeros
-/// are written first. So a program that has been sent finds its place.
-///
-/// Only `head`, or what decompresses, has the file open for writing, because nothing can be
-/// executed that is open for writing, and the shell must not open it so for itself: mksh 59c keeps
-/// a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the copy is descriptor 10). What is
-/// executed has been read back and checked. The caches keep the eight programs that were used last,
-/// as far as the file system notes reading; what was left there by a shell that was killed goes
-/// after a day.
-MITOGEN_COLD
-inline std::string receiving_stage(const program_identity& program, const transfer& how) {
-    const auto give_up = [](std::string_view text) {
-        return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};";
-    };
+/// are written first. So a program that has been sent finds its place. What is made is this user's
+/// alone.
+MITOGEN_COLD inline std::string place_for(const program_identity& program, const transfer& how) {
     std::string s = program.settings() + "s=" + std::to_string(program.size) +
-                    ";n=" + std::to_string(how.size) + ";";
-    // What is made here is this user's alone; the program's umask is the login's.
-    s += "j=$(umask);umask 77;";
-    // g: takes so many bytes; the rest of its arguments are a command to do it with. i: takes the
-    // program with $t, see first_stage.hpp.
-    s += "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
-         "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
-    s +=
-        "i(){ g $n $t||case $? in 124|143)echo \"" + std::string(no_parent_text) + "\" >&2;esac;};";
+                    ";n=" + std::to_string(how.size) + ";umask 77;" + taking_function();
     // a: whether a directory, which is there, stays where it is.
     s += "a(){ e=$(cd -P \"$1\" 2>/dev/null&&pwd -P)||return 1;while [ -n \"$e\" ];do [ -O \"$e\" "
          "]||{ "
@@ -19071,45 +19095,100 @@ inline std::string receiving_stage(const program_identity& program, const transf
          "2>/dev/null||return 1;";
     s += "(g $s </dev/zero >\"$p\")2>/dev/null&&return 0;w=\"" + std::string(no_room_text) +
          "\";return 1;};";
-    s += "p=;d=;";
+    s += "p=;";
     if (how.keep) {
-        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||{ a \"${d%/*}/\"&&mkdir "
+        s += "u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;for c in \"${x:+$x/mitogen}\" "
+             "\"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" \"/dev/shm/$u\";do ";
+        s += "[ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||{ a \"${d%/*}/\"&&mkdir "
              "\"$d\";};a \"$d\"||continue;[ -d \"$c\" ]||mkdir \"$c\";";
         s += "[ ! -h \"$c\" ]&&c=$(cd -P \"$c\"&&[ -O . ]&&pwd -P)&&a \"$c\"&&chmod 700 "
              "\"$c\"||continue;";
-        s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;d=;";
+        s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;";
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp "
          "/dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&a \"$d\"&&d=$d/mitogen-$$&&mkdir \"$d\" "
          "2>/dev/null||continue;p=$d/m;f&&break;rm "
          "-rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||{ umask $j;" + memory_stage(how) + "};";
-    s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
-    s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
-    if (!how.tool.empty()) {
-        s += "(i|" + std::string(how.tool) + " -dc >\"$p\");";
-        // what watches, busybox's timeout or w, would have the file open for a moment longer:
-        // without cat nothing watches
-    } else {
-        s += "case $t in *-f*)(i >\"$p\");;*)if command -v cat >$o;then (i|cat >\"$p\");else t=;(i "
-             ">\"$p\");fi;esac;";
+    return s + "printf %s \"${p:-$w}\"";
+}
+
+/// A subshell that takes the program from the link, in no more than $1 allows, to the file of which
+/// $2 is a name. Nothing else has that open for writing.
+MITOGEN_COLD inline std::string taking(const transfer& how) {
+    std::string s = "t=$1;p=$2;" + watching_function() + taking_function();
+    s += "i(){ g " + std::to_string(how.size) + " $t||case $? in 124|143)echo \"" +
+         std::string(no_parent_text) + "\" >&2;esac;};";
+    if (!how.tool.empty()) return s + "i|" + std::string(how.tool) + " -dc >\"$p\"";
+    // what watches, busybox's timeout or w, would have the file open for a moment longer:
+    // without cat nothing watches
+    return s + "case $t in *-f*)i >\"$p\";;*)if command -v cat >/dev/null;then i|cat >\"$p\";else "
+               "t=;i >\"$p\";fi;esac";
+}
+
+/// Subshells that put a program that is complete into its cache, of which $2 is a name, and tidy up
+/// there.
+MITOGEN_COLD inline std::string keeping(const program_identity& program) {
+    std::string s = "[ \"$2\" != \"$3\" ]||if mv -f \"$2\" \"${2%/*}/" + program.sha256 +
+                    "\" 2>/dev/null;then set \"$1\" \"${2%/*}/" + program.sha256 +
+                    "\";set \"$1\" \"$2\" \"$2\";";
+    s += "(umask 77;cd \"${2%/*}\"&&{ [ -f x -a -O x -a ! -s x ]||{ rm -f x;:>x;chmod 700 x;};";
+    s += "ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
+    s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null 2>&1;";
+    return s + "elif [ -r /proc/self/fd/9 ];then rm -f \"$2\";fi;";
+}
+
+/// Has signals end the shell by way of its trap for the end. What was ignored before it came stays
+/// so: shells see to that themselves, but for zsh, where a trap would set it back for the program.
+/// There a program is asked, which is killed or not; no subshell, which zsh has ignore less.
+MITOGEN_COLD inline std::string ending_by_signals() {
+    std::string s = "case $ZSH_VERSION in \"\")trap \"exit 1\" 1 2 13 15;;*)";
+    for (const char* signal : {"1", "2", "13", "15"}) {
+        s += "sh -c \"kill -" + std::string(signal) + " \\$\\$;exit 3\" 2>/dev/null;";
+        s += "[ $? = 3 ]||trap \"exit 1\" " + std::string(signal) + ";";
     }
-    s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s "
-         "];}>/dev/null||" +
-         give_up(short_program_text);
-    if (how.keep) {
-        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\" 2>/dev/null;then [ \"$q\" = \"$p\" "
-             "]&&q=$c/$h;p=$c/$h;";
-        s += "[ -f \"$c/x\" -a -O \"$c/x\" ]||{ rm -f \"$c/x\";(:>\"$c/x\");chmod 700 "
-             "\"$c/x\";};";
-        s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
-        s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null "
-             "2>&1;";
-        s += "else [ \"$q\" = \"$p\" ]||rm -f \"$p\";fi;";
-    }
-    s += "umask $j;exec \"$q\" " + std::string(child_argument) + "\n";
-    return s;
+    return s + "esac;";
+}
+
+/// What a first stage does to receive `program`; one line, executed by the first stage's own shell,
+/// and followed by the program.
+///
+/// As in the first stage, that shell has no variables: its parameters are $1, with what it waits no
+/// longer than it shall ("timeout 35"), $2, the file, and $3, what is to be removed with it.
+///
+/// A file for it is made before anything is read. In the first cache that can be used: under a name
+/// of its own, from which it is moved into place once it is complete. Else, or if it shall not be
+/// kept, in a fresh directory, which is removed with it before the first byte arrives, if there is
+/// a /proc; it is executed through its descriptor then, and nothing is left behind whoever dies. If
+/// no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without
+/// a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does.
+///
+/// Only `head`, or what decompresses, has the file open for writing, because nothing can be
+/// executed that is open for writing, and the shell must not open it so for itself: mksh 59c keeps
+/// a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the copy is descriptor 10). What is
+/// executed has been read back and checked. The caches keep the eight programs that were used last,
+/// as far as the file system notes reading; what was left there by a shell that was killed goes
+/// after a day.
+MITOGEN_COLD
+inline std::string receiving_stage(const program_identity& program, const transfer& how) {
+    std::string s = "set \"$*\" \"$(" + place_for(program, how) + ")\";";
+    s += "case $2 in \"" + std::string(stage_words_begin) + "\"*)" + memory_stage(program, how) +
+         "esac;";
+    // the directory that was made for it alone, if there is one
+    s +=
+        "case $2 in */mitogen-$$/m)set \"$1\" \"$2\" \"${2%/m}\";;*)set \"$1\" \"$2\" \"$2\";esac;";
+    s += "trap \"rm -rf \\\"\\$3\\\"\" 0;" + ending_by_signals() + "exec 9<\"$2\";";
+    s += "[ \"$2\" != \"$3\" -a -r /proc/self/fd/9 ]&&rm -rf \"$3\"&&set \"$1\" /proc/self/fd/9 "
+         "\"\";";
+    s += "(" + taking(how) + ");";
+    s += "case $( (sha256sum||cksum)2>/dev/null <&9) in " + program.sha256 + "?*|" +
+         std::to_string(program.crc) + "?" + std::to_string(program.size) + "*);;*)false;esac||";
+    s += "{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = " +
+         std::to_string(program.size) + " ];}>/dev/null||{ echo \"" +
+         std::string(short_program_text) + "\" >&2;exit 1;};";
+    if (how.keep) s += keeping(program);
+    s += "[ -r /proc/self/fd/9 ]&&exec /proc/self/fd/9 " + std::string(child_argument) + ";";
+    return s + "exec \"$2\" " + std::string(child_argument) + "\n";
 }
 
 } // namespace detail
@@ -36474,21 +36553,8 @@ inline std::string first_stage_in_own_language(std::chrono::milliseconds connect
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts
 /// first.
 MITOGEN_COLD inline std::string without_dollars(std::string_view script) {
-    std::string text;
     // backquotes and printf undo each one layer of backslashes: octal for everything special
-    for (const char c : script) {
-        if (c == '%') {
-            text += "%%";
-        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
-            const auto digit = [c](int shift) {
-                return static_cast<char>('0' + ((c >> shift) & 7));
-            };
-            text += {'\\', digit(6), digit(3), digit(0)};
-        } else {
-            text += c;
-        }
-    }
-    return "eval \"`printf '" + text + "'`\"";
+    return "eval \"`printf '" + in_octal(script) + "'`\"";
 }
 
 /// What the plans of all three have. `program`: the tool's path; arguments and `explain` come
