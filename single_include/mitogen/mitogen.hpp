@@ -8813,6 +8813,8 @@ inline constexpr handle_id connect = 114;
 inline constexpr handle_id heartbeat = 115;
 /// end a child of that context, or cut its link; answered with its exit status
 inline constexpr handle_id end_child = 116;
+/// to the parent: this context ends in order, and has nothing more to say
+inline constexpr handle_id farewell = 117;
 /// a tool's question; payload: see boot/prompts/prompt_router.hpp; answered with a secret
 inline constexpr handle_id prompt = 118;
 /// to a program that joins: it is a context of the tree now
@@ -9682,7 +9684,8 @@ namespace mitogen::inline MITOGEN_ABI {
 struct shutdown_timeouts {
     duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
     duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
-    /// from the link's end, until its loss is reported without exit status
+    /// from the link's end, until its loss is reported without exit status; also, from the orderly
+    /// end of a context that is reached with ssh, until ssh is not waited for any more
     duration_ns for_status = 500'000'000;
     /// from the process's end, until a link that somebody else keeps open is closed
     duration_ns for_link = 500'000'000;
@@ -17882,6 +17885,8 @@ struct boot_plan {
     bool compress_program = false; ///< the way there is likely slower than compressing
     /// if it comes to nothing, what is started has something to undo: SIGTERM comes first
     bool clears_up = false;
+    /// what is started is a client, of which nothing is needed once the child has ended in order
+    bool is_client = false;
     bool keep_program = true; ///< it may stay in a cache there, for the next time
     /// the error that a failure means
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr;
@@ -28208,6 +28213,7 @@ class shutdown_ladder {
     instant asked_at_ = never;
     duration_ns for_levels_ = 0;
     instant exited_at_ = never;
+    instant served_at_ = never;
     int signals_sent_ = 0;
 
     instant term_at() const noexcept {
@@ -28238,6 +28244,14 @@ public:
     void exited(instant now) noexcept {
         if (exited_at_ == never) exited_at_ = now;
     }
+
+    /// What its process, a client, has connected to has ended in order. Only the first time counts.
+    void served(instant now) noexcept {
+        if (served_at_ == never) served_at_ = now;
+    }
+
+    /// When such a client is not waited for any more.
+    instant client_end() const noexcept { return after(served_at_, timeouts_.for_status); }
 
     /// It was sent SIGTERM, without having been asked before.
     void terminated(instant now) noexcept {
@@ -28276,7 +28290,7 @@ public:
     instant next_look(instant now, bool watched, bool reported) const noexcept {
         instant next = watched ? never : after(now, shutdown_limits::process_poll);
         if (!reported) next = std::min(next, after(asked_at_, timeouts_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 0) next = std::min({next, term_at(), client_end()});
         if (signals_sent_ == 1) next = std::min(next, kill_at());
         if (next == never) next = after(now, timeouts_.after_term);
         return std::max(next, now);
@@ -28371,6 +28385,7 @@ private:
     bool link_open_ = false;
     bool let_go_ = false;
     bool expedited_ = false;
+    bool client_ended_ = false; // from here: its exit status is not the child's
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
@@ -28429,6 +28444,15 @@ public:
     void let_go() {
         let_go_ = true;
         lost_text_ = "it has detached";
+    }
+
+    /// It has nothing more to say, and ends with status 0. What it has started there may hold the
+    /// connection open for as long as it likes: a client is then not waited for. Threads: loop.
+    MITOGEN_COLD void farewell() {
+        if (!plan_->is_client) return;
+        const auto keep = this->shared_from_this();
+        ladder_.served(router_.loop().io().now());
+        begin_ending();
     }
 
     /// Asks it to end; kills it if it does not. Threads: loop.
@@ -28619,7 +28643,7 @@ private:
 
     MITOGEN_COLD void on_exit() {
         const auto keep = this->shared_from_this();
-        status_ = process_.try_wait();
+        status_ = look_for_status();
         if (!status_) return;
         router_.loop().unwatch(exit_source_);
         if (stage_ == stage::detached) return events_.child_gone(*this);
@@ -28661,6 +28685,10 @@ private:
             report();
             return finish();
         }
+        if (!client_ended_ && now >= ladder_.client_end()) {
+            client_ended_ = true;
+            terminate();
+        }
         if (!link_open_ && !reported_ && ladder_.report_due(now)) report();
         if (const int signal = ladder_.due_signal(now);
             signal != shutdown_ladder::no_signal) {
@@ -28676,7 +28704,11 @@ private:
     /// How its process has ended, if it has. One that was attached has none here: it is there while
     /// its link is.
     std::optional<exit_status> look_for_status() {
-        if (!plan_->attached) return process_.try_wait();
+        if (!plan_->attached) {
+            std::optional<exit_status> found = process_.try_wait();
+            if (found && client_ended_) found = exit_status{};
+            return found;
+        }
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 
@@ -29344,6 +29376,10 @@ public:
           alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone},
                                    [this](const message& m) { let_go(m); });
+        (void)node.add_raw_handler(handles::farewell, {.from = senders::anyone},
+                                   [this](const message& m) {
+                                       if (child* c = find(m.src())) c->farewell();
+                                   });
     }
 
     children(children&&) = delete;
@@ -36935,6 +36971,7 @@ struct planned_ssh : ssh {
         if (!program) return program.error();
         p.program = std::move(*program);
         p.staged = &detail::by_a_shell;
+        p.is_client = true;
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
@@ -38111,6 +38148,7 @@ private:
         broker_.run([this] {
             stdout_.finish();
             router_.logs().tell_all();
+            parent_->tell(handles::farewell, {});
         });
         parent_->transport->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {
