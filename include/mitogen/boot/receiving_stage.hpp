@@ -27,9 +27,9 @@ inline std::string taking_function() {
 /// A directory will do when nobody else can put another one in its place, be it further up (a):
 /// all that its real path leads through is this user's, or nobody can rename what is this user's in
 /// it. For root only its own will do: what it may write to may be anybody's. And when an empty file
-/// can be executed there, which shells do without starting anything, and when there is room: zeros
-/// are written first. So a program that has been sent finds its place. What is made is this user's
-/// alone.
+/// can be executed there, which shells do without starting anything, but for busybox without a
+/// /proc: a script is tried then. And when there is room: zeros are written first, if there are
+/// any. So a program that has been sent finds its place. What is made is this user's alone.
 MITOGEN_COLD inline std::string place_for(const program_identity& program, const transfer& how) {
     std::string s = program.settings() + "s=" + std::to_string(program.size) +
                     ";n=" + std::to_string(how.size) + ";umask 77;" + taking_function();
@@ -39,10 +39,10 @@ MITOGEN_COLD inline std::string place_for(const program_identity& program, const
          "[ ! -O / ]&&[ -k \"$e\" -o ! -w \"$e\" ];}||return 1;e=${e%/*};done;};";
     // f: makes the file $p. w: what was wrong with the last place.
     s += "w=\"" + std::string(no_place_text) + "\";";
-    s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null "
-         "2>/dev/null||return 1;";
-    s += "(g $s </dev/zero >\"$p\")2>/dev/null&&return 0;w=\"" + std::string(no_room_text) +
-         "\";return 1;};";
+    s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&{ \"$p\"||{ echo "
+         "\"#!/bin/sh\" >\"$p\"&&\"$p\";};} </dev/null 2>/dev/null||return 1;";
+    s += "[ ! -c /dev/zero ]||(g $s </dev/zero >\"$p\")2>/dev/null&&return 0;w=\"" +
+         std::string(no_room_text) + "\";return 1;};";
     s += "p=;";
     if (how.keep) {
         s += "u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;for c in \"${x:+$x/mitogen}\" "
