@@ -8853,6 +8853,8 @@ inline constexpr handle_id connect = 114;
 inline constexpr handle_id heartbeat = 115;
 /// end a child of that context, or cut its link; answered with its exit status
 inline constexpr handle_id end_child = 116;
+/// to the parent: this context ends in order, and has nothing more to say
+inline constexpr handle_id farewell = 117;
 /// a tool's question; payload: see boot/prompts/prompt_router.hpp; answered with a secret
 inline constexpr handle_id prompt = 118;
 /// to a program that joins: it is a context of the tree now
@@ -9728,7 +9730,8 @@ namespace mitogen::inline MITOGEN_ABI {
 struct shutdown_timeouts {
     duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
     duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
-    /// from the link's end, until its loss is reported without exit status
+    /// from the link's end, until its loss is reported without exit status; also, from the orderly
+    /// end of a context that is reached with ssh, until ssh is not waited for any more
     duration_ns for_status = 500'000'000;
     /// from the process's end, until a link that somebody else keeps open is closed
     duration_ns for_link = 500'000'000;
@@ -17195,6 +17198,117 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/file.hpp ----
+// file.hpp: the little that the library needs to know about files.
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// The file of an open descriptor, opened once more for reading, so that it has a position of its
+/// own: a descriptor or -errno. If the system cannot do that, it is a duplicate at the file's
+/// beginning.
+inline long reopen_to_read(int fd) {
+#if defined(__linux__)
+    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
+    if (own >= 0) return own;
+#endif
+    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
+    return dup_above(fd, 3);
+}
+
+/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or
+/// -errno. In memory if the system has that.
+inline long nameless_file() {
+#if defined(__linux__) && defined(MFD_CLOEXEC)
+    const long rc =
+        checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
+    if (rc < 0) return rc;
+    unique_fd made(static_cast<int>(rc));
+#else
+    char name[] = "/tmp/mitogen-XXXXXX";
+    unique_fd made(::mkstemp(name));
+    if (!made) return -long{errno};
+    static_cast<void>(::unlink(name));
+    static_cast<void>(set_cloexec(made.get(), true));
+#endif
+    const long moved = move_above_stdio(made);
+    return moved < 0 ? moved : made.release();
+}
+
+/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
+/// larger than 16 MiB. Whoever made it cannot make this wait.
+MITOGEN_COLD inline std::string small_file(const char* path) {
+    constexpr std::size_t most = std::size_t{16} << 20;
+    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    struct ::stat s {};
+    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
+    std::string text;
+    char block[4096];
+    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
+        text.append(block, static_cast<std::size_t>(n));
+        if (text.size() > most) return {};
+    }
+    return text;
+}
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+/// True if both descriptors are open and refer to one file.
+inline bool same_file(int a, int b) {
+    struct ::stat s {};
+    struct ::stat t {};
+    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev &&
+           s.st_ino == t.st_ino;
+}
+
+/// What changes when a file is replaced, or written to.
+struct file_stamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+
+    friend bool operator==(const file_stamp&, const file_stamp&) = default;
+};
+
+/// The stamp of an open file. 0 or -errno.
+inline long stamp_file(int fd, file_stamp& to) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -long{errno};
+    const auto ns = [](const auto& t) {
+        return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+    };
+#if defined(__APPLE__)
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec),
+          ns(s.st_ctimespec)};
+#else
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
+#endif
+    return 0;
+}
+
+/// Removes a file. 0 or -errno.
+inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
+
+/// Removes an empty directory. 0 or -errno.
+inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/process/detached_children.hpp ----
 // detached_children.hpp: children that outlive whoever would wait for them, and are no zombies for
 // longer than need be.
@@ -17464,6 +17578,257 @@ static_assert(!std::is_copy_constructible_v<kill_on_destroy_process> &&
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/program/executable.hpp ----
+// executable.hpp: this program's own file, held open because the one on disk may be replaced while
+// it runs, and the build's identity.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if defined(__linux__) && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
+#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
+#include <sys/sysctl.h>
+#include <sys/types.h>
+#endif
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+#include <mach-o/dyld.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
+/// The program's path if the dynamic loader was started with it as its argument, as bundles do
+/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
+MITOGEN_COLD inline std::string loaded_program() {
+    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
+    const void* at = nullptr;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
+                if (object->dlpi_phdr[i].p_type == PT_INTERP)
+                    *static_cast<const void**>(to) = object->dlpi_phdr;
+            return 1; // the first object is the program
+        },
+        &at));
+    if (!at) return {};
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return {};
+    std::string path;
+    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
+    while (path.empty() && std::fgets(line, sizeof line, maps)) {
+        unsigned long begin = 0, end = 0;
+        int name = 0;
+        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
+            continue;
+        const auto address = reinterpret_cast<std::uintptr_t>(at);
+        if (address < begin || address >= end || line[name] != '/') continue;
+        path = line + name;
+        path.erase(path.find_last_not_of('\n') + 1);
+    }
+    std::fclose(maps);
+    return path;
+}
+#else
+inline std::string loaded_program() { return {}; }
+#endif
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_EXECFN)
+/// True if the file at `path` begins as this program does: its program headers are those that are
+/// in memory.
+MITOGEN_COLD inline bool is_this_program(const char* path) {
+    struct headers {
+        const void* at = nullptr;
+        std::size_t size = 0;
+    } own;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            *static_cast<headers*>(to) = {object->dlpi_phdr,
+                                          object->dlpi_phnum * sizeof *object->dlpi_phdr};
+            return 1; // the first object is the program
+        },
+        &own));
+    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    ElfW(Ehdr) begin{};
+    if (!file || own.size == 0) return false;
+    if (os::pread(file.get(), &begin, sizeof begin, 0) != static_cast<long>(sizeof begin))
+        return false;
+    std::string there(own.size, '\0');
+    const long n =
+        os::pread(file.get(), there.data(), own.size, static_cast<::off_t>(begin.e_phoff));
+    return n == static_cast<long>(own.size) && std::memcmp(there.data(), own.at, own.size) == 0;
+}
+
+/// The name that this program was executed by, for systems where no /proc is mounted; empty if that
+/// does not lead to it. Asked for once, early: it may be relative.
+MITOGEN_COLD inline const std::string& executed_name() {
+    static const std::string name = [] {
+        const auto* const said = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+        if (!said || !is_this_program(said)) return std::string();
+        if (*said == '/') return std::string(said);
+        char here[4096]; // PATH_MAX
+        return ::getcwd(here, sizeof here) ? here + std::string("/") + said : std::string();
+    }();
+    return name;
+}
+#else
+inline std::string executed_name() { return {}; }
+#endif
+
+MITOGEN_COLD inline std::string own_path() {
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+    std::uint32_t size = 0;
+    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
+    std::string path(size, '\0');
+    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str())
+                                                                       : std::string();
+#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
+    char path[4096] = {};
+    std::size_t size = sizeof path - 1;
+    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
+#elif defined(__linux__)
+    const std::string loaded = loaded_program();
+    if (!loaded.empty()) return loaded;
+    const std::string proc = "/proc/self/exe";
+    if (::access(proc.c_str(), F_OK) == 0) return proc;
+    const std::string name = executed_name();
+    return name.empty() ? proc : name;
+#else
+    return "/proc/curproc/file";
+#endif
+}
+
+inline unique_fd open_self() {
+    unique_fd fd(static_cast<int>(os::open(own_path().c_str(), O_RDONLY)));
+    static_cast<void>(move_above_stdio(fd));
+    return fd;
+}
+
+inline std::string hex(const unsigned char* bytes, std::size_t size) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < size; ++i)
+        out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
+    return out;
+}
+
+// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
+MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+    struct note {
+        std::uint32_t name_size, data_size, type;
+    };
+    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
+    while (size >= sizeof(note)) {
+        note n;
+        std::memcpy(&n, at, sizeof n);
+        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
+        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
+        if (name > size || data > size || sizeof n + name + data > size) return {};
+        if (n.type == build_id_type && n.name_size == 4 &&
+            std::memcmp(at + sizeof n, "GNU", 4) == 0) {
+            return hex(at + sizeof n + name, n.data_size);
+        }
+        at += sizeof n + name + data;
+        size -= sizeof n + name + data;
+    }
+    return {};
+}
+
+#if __has_include(<link.h>) && defined(PT_NOTE)
+MITOGEN_COLD inline std::string note_build_id() {
+    std::string out;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) {
+                const auto& segment = object->dlpi_phdr[i];
+                if (segment.p_type != PT_NOTE) continue;
+                // the place that it is mapped to
+                const auto* at =
+                    reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
+                auto& found = *static_cast<std::string*>(to);
+                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
+                if (!found.empty()) break;
+            }
+            return 1; // the first object is the program itself; the others are libraries
+        },
+        &out));
+    return out;
+}
+#else
+inline std::string note_build_id() { return {}; }
+#endif
+
+// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3
+// (A. Appleby, public domain) at the end.
+MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
+    constexpr std::size_t chunk = 1 << 16;
+    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
+    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
+    ::off_t offset = 0;
+    for (;;) {
+        const long n = os::pread(fd, bytes.get(), chunk, offset);
+        if (n <= 0) break;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
+            std::uint64_t word = 0;
+            const std::size_t left = static_cast<std::size_t>(n) - i;
+            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
+            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
+            h ^= h >> 32;
+        }
+        offset += n;
+    }
+    h ^= static_cast<std::uint64_t>(offset);
+    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
+    return h ^ (h >> 33);
+}
+
+} // namespace detail
+
+/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first
+/// call, which should therefore come early; empty if the system can't tell (no /proc). Never
+/// closed. Threads: any.
+inline unique_fd& self_executable() {
+    static unique_fd fd = detail::open_self();
+    return fd;
+}
+
+/// Where this program's executable lay when it was started; empty if the system can't tell, or if
+/// it has been removed. Threads: any.
+MITOGEN_COLD inline std::string self_path() {
+    std::string path = detail::own_path();
+#if defined(__linux__)
+    if (path != "/proc/self/exe") return path;
+    std::string target(4096, '\0'); // PATH_MAX
+    const long n = ::readlink(path.c_str(), target.data(), target.size());
+    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
+    if (path.ends_with(" (deleted)")) path.clear();
+#endif
+    return path;
+}
+
+/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits
+/// that hash the executable's contents. Equal ids mean equal code. Computed by the first call.
+/// Threads: any.
+MITOGEN_COLD inline const std::string& build_id() {
+    static const std::string id = [] {
+        std::string found = detail::note_build_id();
+        if (!found.empty()) return found;
+        const std::uint64_t h = detail::content_hash(self_executable().get());
+        unsigned char bytes[8];
+        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
+        return detail::hex(bytes, sizeof bytes);
+    }();
+    return id;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/process/process.hpp ----
 // process.hpp: starts a program as a child process, in the 300 µs that posix_spawn takes whatever
 // the size of this process.
@@ -17561,14 +17926,23 @@ public:
     const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
 };
 
-// A path under which an open file can be executed.
-MITOGEN_COLD inline std::string path_of_descriptor(int fd) {
+// A path under which an open file can be executed; empty if there is none. `name`: where it may
+// lie.
+MITOGEN_COLD
+inline std::string path_of_descriptor(int fd, [[maybe_unused]] const std::string& name = {}) {
 #if defined(__APPLE__) && defined(F_GETPATH)
     char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
     return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
 #elif defined(__linux__)
     // resolved by the child, before its close-on-exec sweep
-    return "/proc/self/fd/" + std::to_string(fd);
+    const std::string here = "/proc/self/fd/" + std::to_string(fd);
+    if (::access(here.c_str(), F_OK) == 0) return here;
+    for (const std::string& path : {name, self_path()}) {
+        const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
+        if (there && same_file(there.get(), fd)) // without a slash it would be searched for
+            return path.find('/') == std::string::npos ? "./" + path : path;
+    }
+    return {};
 #else
     return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
 #endif
@@ -17653,7 +18027,13 @@ MITOGEN_COLD inline result<kill_on_destroy_process> spawn(const spawn_options& o
             if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
             kept[3].reset(fd = static_cast<int>(rc));
         }
-        path = detail::path_of_descriptor(fd);
+        path = detail::path_of_descriptor(fd, options.path);
+        if (path.empty()) {
+            return error(reason::system,
+                         "spawn(" + shown +
+                             "): where no /proc is mounted only a program that has a name can be "
+                             "executed; mount it, or let the program be kept there (keep_program)");
+        }
     }
     detail::spawn_actions actions;
     const detail::spawn_attributes attributes(options);
@@ -17721,117 +18101,6 @@ inline constexpr compression_tool compression_tools[] = {{"zstd", "-qc3"}, {"gzi
 inline constexpr std::int64_t least_pressed = 64 * 1024;
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/file.hpp ----
-// file.hpp: the little that the library needs to know about files.
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// Opens a file for reading, close-on-exec: a descriptor or -errno.
-inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
-
-/// The file of an open descriptor, opened once more for reading, so that it has a position of its
-/// own: a descriptor or -errno. If the system cannot do that, it is a duplicate at the file's
-/// beginning.
-inline long reopen_to_read(int fd) {
-#if defined(__linux__)
-    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
-    if (own >= 0) return own;
-#endif
-    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
-    return dup_above(fd, 3);
-}
-
-/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or
-/// -errno. In memory if the system has that.
-inline long nameless_file() {
-#if defined(__linux__) && defined(MFD_CLOEXEC)
-    const long rc =
-        checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
-    if (rc < 0) return rc;
-    unique_fd made(static_cast<int>(rc));
-#else
-    char name[] = "/tmp/mitogen-XXXXXX";
-    unique_fd made(::mkstemp(name));
-    if (!made) return -long{errno};
-    static_cast<void>(::unlink(name));
-    static_cast<void>(set_cloexec(made.get(), true));
-#endif
-    const long moved = move_above_stdio(made);
-    return moved < 0 ? moved : made.release();
-}
-
-/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
-/// larger than 16 MiB. Whoever made it cannot make this wait.
-MITOGEN_COLD inline std::string small_file(const char* path) {
-    constexpr std::size_t most = std::size_t{16} << 20;
-    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
-    struct ::stat s {};
-    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
-    std::string text;
-    char block[4096];
-    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
-        text.append(block, static_cast<std::size_t>(n));
-        if (text.size() > most) return {};
-    }
-    return text;
-}
-
-/// Size in bytes of an open file, or -errno.
-inline std::int64_t file_size(int fd) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
-    return s.st_size;
-}
-
-/// True if both descriptors are open and refer to one file.
-inline bool same_file(int a, int b) {
-    struct ::stat s {};
-    struct ::stat t {};
-    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev &&
-           s.st_ino == t.st_ino;
-}
-
-/// What changes when a file is replaced, or written to.
-struct file_stamp {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::int64_t size = 0;
-    std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;
-
-    friend bool operator==(const file_stamp&, const file_stamp&) = default;
-};
-
-/// The stamp of an open file. 0 or -errno.
-inline long stamp_file(int fd, file_stamp& to) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -long{errno};
-    const auto ns = [](const auto& t) {
-        return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-    };
-#if defined(__APPLE__)
-    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec),
-          ns(s.st_ctimespec)};
-#else
-    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
-#endif
-    return 0;
-}
-
-/// Removes a file. 0 or -errno.
-inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
-
-/// Removes an empty directory. 0 or -errno.
-inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
-
-} // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/program/payload.hpp ----
@@ -18012,6 +18281,8 @@ struct boot_plan {
     bool compress_program = false; ///< the way there is likely slower than compressing
     /// if it comes to nothing, what is started has something to undo: SIGTERM comes first
     bool clears_up = false;
+    /// what is started is a client, of which nothing is needed once the child has ended in order
+    bool is_client = false;
     bool keep_program = true; ///< it may stay in a cache there, for the next time
     /// the error that a failure means
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr;
@@ -18198,211 +18469,6 @@ private:
 };
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/program/executable.hpp ----
-// executable.hpp: this program's own file, held open because the one on disk may be replaced while
-// it runs, and the build's identity.
-
-#if __has_include(<link.h>)
-#include <link.h>
-#endif
-#if defined(__linux__) && __has_include(<sys/auxv.h>)
-#include <sys/auxv.h>
-#endif
-#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
-#include <sys/sysctl.h>
-#include <sys/types.h>
-#endif
-#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
-#include <mach-o/dyld.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-namespace detail {
-
-#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
-/// The program's path if the dynamic loader was started with it as its argument, as bundles do
-/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
-MITOGEN_COLD inline std::string loaded_program() {
-    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
-    const void* at = nullptr;
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
-                if (object->dlpi_phdr[i].p_type == PT_INTERP)
-                    *static_cast<const void**>(to) = object->dlpi_phdr;
-            return 1; // the first object is the program
-        },
-        &at));
-    if (!at) return {};
-    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
-    if (!maps) return {};
-    std::string path;
-    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
-    while (path.empty() && std::fgets(line, sizeof line, maps)) {
-        unsigned long begin = 0, end = 0;
-        int name = 0;
-        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
-            continue;
-        const auto address = reinterpret_cast<std::uintptr_t>(at);
-        if (address < begin || address >= end || line[name] != '/') continue;
-        path = line + name;
-        path.erase(path.find_last_not_of('\n') + 1);
-    }
-    std::fclose(maps);
-    return path;
-}
-#else
-inline std::string loaded_program() { return {}; }
-#endif
-
-MITOGEN_COLD inline std::string own_path() {
-#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
-    std::uint32_t size = 0;
-    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
-    std::string path(size, '\0');
-    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str())
-                                                                       : std::string();
-#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
-    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
-    char path[4096] = {};
-    std::size_t size = sizeof path - 1;
-    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
-#elif defined(__linux__)
-    const std::string loaded = loaded_program();
-    return loaded.empty() ? "/proc/self/exe" : loaded;
-#else
-    return "/proc/curproc/file";
-#endif
-}
-
-inline unique_fd open_self() {
-    unique_fd fd(static_cast<int>(os::open(own_path().c_str(), O_RDONLY)));
-    static_cast<void>(move_above_stdio(fd));
-    return fd;
-}
-
-inline std::string hex(const unsigned char* bytes, std::size_t size) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (std::size_t i = 0; i < size; ++i)
-        out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
-    return out;
-}
-
-// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
-MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
-    struct note {
-        std::uint32_t name_size, data_size, type;
-    };
-    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
-    while (size >= sizeof(note)) {
-        note n;
-        std::memcpy(&n, at, sizeof n);
-        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
-        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
-        if (name > size || data > size || sizeof n + name + data > size) return {};
-        if (n.type == build_id_type && n.name_size == 4 &&
-            std::memcmp(at + sizeof n, "GNU", 4) == 0) {
-            return hex(at + sizeof n + name, n.data_size);
-        }
-        at += sizeof n + name + data;
-        size -= sizeof n + name + data;
-    }
-    return {};
-}
-
-#if __has_include(<link.h>) && defined(PT_NOTE)
-MITOGEN_COLD inline std::string note_build_id() {
-    std::string out;
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            for (int i = 0; i < object->dlpi_phnum; ++i) {
-                const auto& segment = object->dlpi_phdr[i];
-                if (segment.p_type != PT_NOTE) continue;
-                // the place that it is mapped to
-                const auto* at =
-                    reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
-                auto& found = *static_cast<std::string*>(to);
-                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
-                if (!found.empty()) break;
-            }
-            return 1; // the first object is the program itself; the others are libraries
-        },
-        &out));
-    return out;
-}
-#else
-inline std::string note_build_id() { return {}; }
-#endif
-
-// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3
-// (A. Appleby, public domain) at the end.
-MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
-    constexpr std::size_t chunk = 1 << 16;
-    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
-    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
-    ::off_t offset = 0;
-    for (;;) {
-        const long n = os::pread(fd, bytes.get(), chunk, offset);
-        if (n <= 0) break;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
-            std::uint64_t word = 0;
-            const std::size_t left = static_cast<std::size_t>(n) - i;
-            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
-            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
-            h ^= h >> 32;
-        }
-        offset += n;
-    }
-    h ^= static_cast<std::uint64_t>(offset);
-    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
-    return h ^ (h >> 33);
-}
-
-} // namespace detail
-
-/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first
-/// call, which should therefore come early; empty if the system can't tell (no /proc). Never
-/// closed. Threads: any.
-inline unique_fd& self_executable() {
-    static unique_fd fd = detail::open_self();
-    return fd;
-}
-
-/// Where this program's executable lay when it was started; empty if the system can't tell, or if
-/// it has been removed. Threads: any.
-MITOGEN_COLD inline std::string self_path() {
-    std::string path = detail::own_path();
-#if defined(__linux__)
-    if (path != "/proc/self/exe") return path;
-    std::string target(4096, '\0'); // PATH_MAX
-    const long n = ::readlink(path.c_str(), target.data(), target.size());
-    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
-    if (path.ends_with(" (deleted)")) path.clear();
-#endif
-    return path;
-}
-
-/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits
-/// that hash the executable's contents. Equal ids mean equal code. Computed by the first call.
-/// Threads: any.
-MITOGEN_COLD inline const std::string& build_id() {
-    static const std::string id = [] {
-        std::string found = detail::note_build_id();
-        if (!found.empty()) return found;
-        const std::uint64_t h = detail::content_hash(self_executable().get());
-        unsigned char bytes[8];
-        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
-        return detail::hex(bytes, sizeof bytes);
-    }();
-    return id;
-}
-
-} // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/os/poll.hpp ----
@@ -18622,13 +18688,32 @@ namespace detail {
 /// The descriptor through which the program is executed.
 inline constexpr int program_descriptor = 9;
 
-/// Stands in the first stage for the identity of the program, until that is known: see
-/// name_program(). What it says itself is that of no program.
-inline constexpr std::string_view no_program = "h=-;k=-;";
+/// Stands in the first stage for the identity of the program, its third and fourth parameter, until
+/// that is known: see name_program(). What it says itself is that of no program.
+inline constexpr std::string_view no_program = " - -;";
 
-/// What the first stage says behind the machine if it has the program; else the names of what it
-/// can decompress with.
-inline constexpr std::string_view kept_word = "k";
+/// What a text becomes where special characters of the shell are written in octal, as
+/// without_dollars() does it with the whole script.
+MITOGEN_COLD inline std::string in_octal(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '%') {
+            out += "%%";
+        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
+            for (const int shift : {6, 3, 0}) {
+                if (shift == 6) out += '\\';
+                out += static_cast<char>('0' + ((c >> shift) & 7));
+            }
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+/// What the first stage says last, behind the machine and the names of what it can decompress with,
+/// if it has the program. A command that each shell has: see there.
+inline constexpr std::string_view kept_word = ":";
 
 /// What the stages say on stderr when their parent leaves them waiting.
 inline constexpr std::string_view no_parent_text = "mitogen: no parent";
@@ -18641,7 +18726,40 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
     return std::clamp<std::int64_t>(connect_timeout / 1'000'000'000, 0, longest) + 5;
 }
 
+/// A function `w` for POSIX sh, which does what timeout(1) does, for targets that have none: its
+/// first argument says for how many seconds. A subshell looks once a second whether what it watches
+/// is still there, and ends with it.
+inline std::string watching_function() {
+    return "w(){ sh -c \"(exec <&- >&- 2>&-;i=\\$0;while sleep 1&&"
+           "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" \"$@\";};";
+}
+
+/// The mark of the first stage as a format for printf. The command line must not contain the mark,
+/// lest an echo of it be taken for the child's voice: octal escapes for what is no text, and an
+/// empty argument in the middle, because some shells' echo undoes escapes.
+MITOGEN_COLD inline std::string mark_format() {
+    std::string mark;
+    for (const char c : handshake::mark) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            mark += c;
+        } else {
+            mark +=
+                {'\\', static_cast<char>('0' + (byte >> 6)),
+                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
+        }
+    }
+    mark.insert(mark.size() / 2, "%s");
+    return mark;
+}
+
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
+///
+/// The shell that becomes the program has no variable and no function of its own: a name that the
+/// user has exported would reach the program with our value. It keeps what it must know in its
+/// parameters ($1: the name of descriptor 9, $2: the machine, $3 and $4: the program's identity,
+/// $5: where it may lie), and all else happens in subshells, which may use any name; nor do umask
+/// and working directory change elsewhere.
 ///
 /// It looks whether the program is in one of its caches: the file's name is its SHA-256, and its
 /// contents are checked. The empty program `x` beside it tells whether programs may be executed
@@ -18656,45 +18774,26 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// exits, and also when nothing comes for that many seconds: it never waits for a parent that is
 /// gone. What timeout(1) executes stays in the foreground (--f) if it can, so that it may read from
 /// a terminal; busybox's has no word for that, and leaves a process without descriptors for a
-/// second. So does w, which does the same if there is no timeout: a subshell looks once a second
-/// whether what it watches is still there, and ends with it.
+/// second. So does w.
 MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
-    // The command line must not contain the mark, lest an echo of it be taken for the child's
-    // voice: octal escapes for what is no text, and an empty argument in the middle, because some
-    // shells' echo undoes escapes.
-    std::string mark;
-    for (const char c : handshake::mark) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            mark += c;
-        } else {
-            mark +=
-                {'\\', static_cast<char>('0' + (byte >> 6)),
-                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
-        }
-    }
-    mark.insert(mark.size() / 2, "%s");
-    std::string s = "m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;"
-                    "q=/proc/self/fd/9;" +
-                    std::string(no_program);
-    s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
-    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" "
-         "\"/tmp/$u\" \"/dev/shm/$u\";";
-    s += "for t in zstd gzip;do command -v $t>$o&&z=\"$z $t\";done;";
-    // e: opens a file of this user's. What is no file has no end, and what `exec` cannot open ends
-    // the shell.
-    s += "e(){ [ -f \"$1\" -a -r \"$1\" ]&&exec 9<\"$1\"&&[ -O $q ];};";
-    s += "for c do e \"$c/x\"&&{ [ -s $q ]||$q 9<&9 2>$o;}&&e \"$c/$h\"&&[ -x $q ]&&v <&9&&z=" +
-         std::string(kept_word) + "&&break;done;";
-    s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
-    s += "case $z in " + std::string(kept_word) +
-         ")exec $q " + std::string(child_argument) + ";esac;";
-    s += "y=" + std::to_string(patience_s) +
-         ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
-         "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
-    s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
-    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" +
-         std::string(no_parent_text) + "\">&2;esac;exit 1;};eval \"$s\"";
+    const std::string kept(kept_word);
+    std::string s = "set /proc/self/fd/9 \"$(uname -sm)\"" + std::string(no_program);
+    // What is no file has no end, and what `exec` cannot open ends the shell.
+    s += "set \"$@\" \"$(u=mitogen.$LOGNAME;for c in \"$XDG_CACHE_HOME/mitogen\" "
+         "\"$HOME/.cache/mitogen\" /var/tmp/$u /tmp/$u /dev/shm/$u;do "
+         "cd \"$c\">&2&&[ -f x -a -f $3 -a -r $3 ]&&exec 9<x&&[ -O $1 ]&&"
+         "{ [ -s $1 ]||$1 9<&9;}&&pwd&&break;done 2>/dev/null)\";";
+    s += "[ \"$5\" ]&&exec 9<\"$5/$3\"&&[ -O $1 -a -x $1 ]&&"
+         "case $( (sha256sum||cksum)2>/dev/null <&9) in $3*|$4\\ *)set $1 \"$2\" " +
+         kept + ";;esac;";
+    s += "printf \"" + mark_format() + "1 %s;\" \"\" \"$2\";";
+    s += "echo $(command -v zstd;command -v gzip;command -v $3);";
+    s += "[ $3 = " + kept + " ]&&exec $1 " + std::string(child_argument) + ";";
+    s += "eval \"$(y=" + std::to_string(patience_s) + ";" + watching_function();
+    s += "for t in \"timeout --f $y\" \"timeout $y\" \"w $y\";do $t sh -c : "
+         "2>/dev/null&&break;done;";
+    s += "echo set $t;$t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\"||{ [ $? -gt 9 ]&&echo \"" +
+         std::string(no_parent_text) + "\">&2;echo exit 1;})\"";
     return s;
 }
 
@@ -18939,8 +19038,8 @@ inline std::vector<payload_file> open_payloads(const os::unique_fd& program,
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What a first stage says of its machine, behind the mark: " Linux x86_64;k", or " Linux x86_64;
-/// zstd gzip".
+/// What a first stage says of its machine, behind the mark: " Linux x86_64;/usr/bin/gzip", as far
+/// as it has something to decompress with, and one word more if it has the program.
 struct stage_words {
     std::string_view machine{};
     std::string_view tools{};
@@ -18948,16 +19047,19 @@ struct stage_words {
 
     explicit stage_words(std::string_view said) {
         if (said.starts_with(' ')) said.remove_prefix(1);
-        const std::size_t end = said.rfind(';');
+        const std::size_t end = said.find(';');
         machine = said.substr(0, end);
         if (end == std::string_view::npos) return;
         tools = said.substr(end + 1);
-        kept = tools == kept_word;
+        kept = has(kept_word);
     }
 
     /// True if it can undo what `tool` has compressed.
     bool has(std::string_view tool) const noexcept {
-        return (std::string(tools) + " ").find(" " + std::string(tool) + " ") != std::string::npos;
+        const std::string words = " " + std::string(tools) + " ";
+        const std::string last = std::string(tool) + " "; // of a path, or all of it
+        return words.find("/" + last) != std::string::npos ||
+               words.find(" " + last) != std::string::npos;
     }
 };
 
@@ -19013,7 +19115,9 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
     const auto add = [&arms](const std::string& pattern, const program_identity* program) {
-        if (program) arms += pattern + ")" + program->settings() + ";";
+        if (!program) return;
+        arms += pattern + ")set $1 \"$2\" " + program->sha256 + " " +
+                std::to_string(program->crc) + ";;";
     };
     const std::string kind = kind_of(*plan.program);
     add(kind.empty() ? "*" : os::machine_pattern(kind), identity_of(plan.program->get()));
@@ -19027,9 +19131,9 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
         const std::size_t at = argument.find(no_program);
         if (at == std::string::npos) continue;
         // A script that had to do without dollar signs has them in octal: see without_dollars().
-        const std::string machine = argument.find('$') == std::string::npos ? "\\044m" : "$m";
-        argument.replace(at, no_program.size(),
-                         std::string(no_program) + "case " + machine + " in " + arms + "esac;");
+        const std::string what = "case $2 in " + arms + "esac;";
+        argument.insert(at + no_program.size(),
+                        argument.find('$') == std::string::npos ? in_octal(what) : what);
     }
 }
 
@@ -19042,7 +19146,8 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What the stages say on stderr when they must give up.
+/// What the stages say on stderr when they must give up; how all of it begins.
+inline constexpr std::string_view stage_words_begin = "mitogen: ";
 inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
 inline constexpr std::string_view no_room_text = "mitogen: no room for the program";
 inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
@@ -19137,15 +19242,17 @@ MITOGEN_COLD inline std::string perl_stage(const transfer& how, const memfd_numb
 }
 
 /// For a shell that has found no directory for the program: it becomes one of them, if it can, and
-/// else says why not: $w. $h is the SHA-256, $n the number of bytes.
-inline std::string memory_stage(const transfer& how) {
+/// else says why not: $2.
+inline std::string memory_stage(const program_identity& program, const transfer& how) {
+    const std::string arguments =
+        "' \"$2\" " + program.sha256 + " " + std::to_string(how.size) + ";";
     std::string s =
         "python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
-        python_stage(how) + "' \"$w\" $h $n;";
+        python_stage(how) + arguments;
     if (const memfd_number number = memfd_number_of(how.machine); number.narrow)
         s += "perl -e 1 </dev/null 2>/dev/null&&exec perl -e '" + perl_stage(how, number) +
-             "' \"$w\" $h $n;";
-    return s + "echo \"$w\" >&2;exit 1;";
+             arguments;
+    return s + "echo \"$2\" >&2;exit 1;";
 }
 
 } // namespace detail
@@ -19158,8 +19265,95 @@ inline std::string memory_stage(const transfer& how) {
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
+/// A function `g` for POSIX sh that takes so many bytes; the rest of its arguments are a command to
+/// do it with.
+inline std::string taking_function() {
+    return "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
+           "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
+}
+
+/// A subshell that makes a file for the program and prints its name, or else what is wrong with the
+/// last place.
+///
+/// A directory will do when nobody else can put another one in its place, be it further up (a):
+/// all that its real path leads through is this user's, or nobody can rename what is this user's in
+/// it. For root only its own will do: what it may write to may be anybody's. And when an empty file
+/// can be executed there, which shells do without starting anything, but for busybox without a
+/// /proc: a script is tried then. And when there is room: zeros are written first, if there are
+/// any. So a program that has been sent finds its place. What is made is this user's alone.
+MITOGEN_COLD inline std::string place_for(const program_identity& program, const transfer& how) {
+    std::string s = program.settings() + "s=" + std::to_string(program.size) +
+                    ";n=" + std::to_string(how.size) + ";umask 77;" + taking_function();
+    // a: whether a directory, which is there, stays where it is.
+    s += "a(){ e=$(cd -P \"$1\" 2>/dev/null&&pwd -P)||return 1;while [ -n \"$e\" ];do [ -O \"$e\" "
+         "]||{ "
+         "[ ! -O / ]&&[ -k \"$e\" -o ! -w \"$e\" ];}||return 1;e=${e%/*};done;};";
+    // f: makes the file $p. w: what was wrong with the last place.
+    s += "w=\"" + std::string(no_place_text) + "\";";
+    s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&{ \"$p\"||{ echo "
+         "\"#!/bin/sh\" >\"$p\"&&\"$p\";};} </dev/null 2>/dev/null||return 1;";
+    s += "[ ! -c /dev/zero ]||(g $s </dev/zero >\"$p\")2>/dev/null&&return 0;w=\"" +
+         std::string(no_room_text) + "\";return 1;};";
+    s += "p=;";
+    if (how.keep) {
+        s += "u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;for c in \"${x:+$x/mitogen}\" "
+             "\"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" \"/dev/shm/$u\";do ";
+        s += "[ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||{ a \"${d%/*}/\"&&mkdir "
+             "\"$d\";};a \"$d\"||continue;[ -d \"$c\" ]||mkdir \"$c\";";
+        s += "[ ! -h \"$c\" ]&&c=$(cd -P \"$c\"&&[ -O . ]&&pwd -P)&&a \"$c\"&&chmod 700 "
+             "\"$c\"||continue;";
+        s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;";
+    }
+    s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp "
+         "/dev/shm \"$HOME\";do ";
+    s += "[ -n \"$d\" ]&&a \"$d\"&&d=$d/mitogen-$$&&mkdir \"$d\" "
+         "2>/dev/null||continue;p=$d/m;f&&break;rm "
+         "-rf \"$d\";p=;done;";
+    return s + "printf %s \"${p:-$w}\"";
+}
+
+/// A subshell that takes the program from the link, in no more than $1 allows, to the file of which
+/// $2 is a name. Nothing else has that open for writing.
+MITOGEN_COLD inline std::string taking(const transfer& how) {
+    std::string s = "t=$1;p=$2;" + watching_function() + taking_function();
+    s += "i(){ g " + std::to_string(how.size) + " $t||case $? in 124|143)echo \"" +
+         std::string(no_parent_text) + "\" >&2;esac;};";
+    if (!how.tool.empty()) return s + "i|" + std::string(how.tool) + " -dc >\"$p\"";
+    // what watches, busybox's timeout or w, would have the file open for a moment longer:
+    // without cat nothing watches
+    return s + "case $t in *-f*)i >\"$p\";;*)if command -v cat >/dev/null;then i|cat >\"$p\";else "
+               "t=;i >\"$p\";fi;esac";
+}
+
+/// Subshells that put a program that is complete into its cache, of which $2 is a name, and tidy up
+/// there.
+MITOGEN_COLD inline std::string keeping(const program_identity& program) {
+    std::string s = "[ \"$2\" != \"$3\" ]||if mv -f \"$2\" \"${2%/*}/" + program.sha256 +
+                    "\" 2>/dev/null;then set \"$1\" \"${2%/*}/" + program.sha256 +
+                    "\";set \"$1\" \"$2\" \"$2\";";
+    s += "(umask 77;cd \"${2%/*}\"&&{ [ -f x -a -O x -a ! -s x ]||{ rm -f x;:>x;chmod 700 x;};";
+    s += "ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
+    s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null 2>&1;";
+    return s + "elif [ -r /proc/self/fd/9 ];then rm -f \"$2\";fi;";
+}
+
+/// Has signals end the shell by way of its trap for the end. What was ignored before it came stays
+/// so: shells see to that themselves, but for zsh, where a trap would set it back for the program.
+/// There a program is asked, which is killed or not; no subshell, which zsh has ignore less.
+MITOGEN_COLD inline std::string ending_by_signals() {
+    std::string s = "case $ZSH_VERSION in \"\")trap \"exit 1\" 1 2 13 15;;*)";
+    for (const char* signal : {"1", "2", "13", "15"}) {
+        s += "sh -c \"kill -" + std::string(signal) + " \\$\\$;exit 3\" 2>/dev/null;";
+        s += "[ $? = 3 ]||trap \"exit 1\" " + std::string(signal) + ";";
+    }
+    return s + "esac;";
+}
+
 /// What a first stage does to receive `program`; one line, executed by the first stage's own shell,
 /// and followed by the program.
+///
+/// As in the first stage, that shell has no variables: its parameters are $1, with what it waits no
+/// longer than it shall ("timeout 35"), $2, the file, and $3, what is to be removed with it.
 ///
 /// A file for it is made before anything is read. In the first cache that can be used: under a name
 /// of its own, from which it is moved into place once it is complete. Else, or if it shall not be
@@ -19167,11 +19361,6 @@ namespace detail {
 /// a /proc; it is executed through its descriptor then, and nothing is left behind whoever dies. If
 /// no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without
 /// a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does.
-/// A directory will do when nobody else can put another one in its place, be it further up (a):
-/// all that its real path leads through is this user's, or nobody can rename what is this user's in
-/// it. For root only its own will do: what it may write to may be anybody's. And when an empty file
-/// can be executed there, which shells do without starting anything, and when there is room: zeros
-/// are written first. So a program that has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be
 /// executed that is open for writing, and the shell must not open it so for itself: mksh 59c keeps
@@ -19181,68 +19370,24 @@ namespace detail {
 /// after a day.
 MITOGEN_COLD
 inline std::string receiving_stage(const program_identity& program, const transfer& how) {
-    const auto give_up = [](std::string_view text) {
-        return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};";
-    };
-    std::string s = program.settings() + "s=" + std::to_string(program.size) +
-                    ";n=" + std::to_string(how.size) + ";";
-    // What is made here is this user's alone; the program's umask is the login's.
-    s += "j=$(umask);umask 77;";
-    // g: takes so many bytes; the rest of its arguments are a command to do it with. i: takes the
-    // program with $t, see first_stage.hpp.
-    s += "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
-         "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
+    std::string s = "set \"$*\" \"$(" + place_for(program, how) + ")\";";
+    s += "case $2 in \"" + std::string(stage_words_begin) + "\"*)" + memory_stage(program, how) +
+         "esac;";
+    // the directory that was made for it alone, if there is one
     s +=
-        "i(){ g $n $t||case $? in 124|143)echo \"" + std::string(no_parent_text) + "\" >&2;esac;};";
-    // a: whether a directory, which is there, stays where it is.
-    s += "a(){ e=$(cd -P \"$1\" 2>/dev/null&&pwd -P)||return 1;while [ -n \"$e\" ];do [ -O \"$e\" "
-         "]||{ "
-         "[ ! -O / ]&&[ -k \"$e\" -o ! -w \"$e\" ];}||return 1;e=${e%/*};done;};";
-    // f: makes the file $p. w: what was wrong with the last place.
-    s += "w=\"" + std::string(no_place_text) + "\";";
-    s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null "
-         "2>/dev/null||return 1;";
-    s += "(g $s </dev/zero >\"$p\")2>/dev/null&&return 0;w=\"" + std::string(no_room_text) +
-         "\";return 1;};";
-    s += "p=;d=;";
-    if (how.keep) {
-        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||{ a \"${d%/*}/\"&&mkdir "
-             "\"$d\";};a \"$d\"||continue;[ -d \"$c\" ]||mkdir \"$c\";";
-        s += "[ ! -h \"$c\" ]&&c=$(cd -P \"$c\"&&[ -O . ]&&pwd -P)&&a \"$c\"&&chmod 700 "
-             "\"$c\"||continue;";
-        s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;d=;";
-    }
-    s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp "
-         "/dev/shm \"$HOME\";do ";
-    s += "[ -n \"$d\" ]&&a \"$d\"&&d=$d/mitogen-$$&&mkdir \"$d\" "
-         "2>/dev/null||continue;p=$d/m;f&&break;rm "
-         "-rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||{ umask $j;" + memory_stage(how) + "};";
-    s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
-    s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
-    if (!how.tool.empty()) {
-        s += "(i|" + std::string(how.tool) + " -dc >\"$p\");";
-        // what watches, busybox's timeout or w, would have the file open for a moment longer:
-        // without cat nothing watches
-    } else {
-        s += "case $t in *-f*)(i >\"$p\");;*)if command -v cat >$o;then (i|cat >\"$p\");else t=;(i "
-             ">\"$p\");fi;esac;";
-    }
-    s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s "
-         "];}>/dev/null||" +
-         give_up(short_program_text);
-    if (how.keep) {
-        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\" 2>/dev/null;then [ \"$q\" = \"$p\" "
-             "]&&q=$c/$h;p=$c/$h;";
-        s += "[ -f \"$c/x\" -a -O \"$c/x\" ]||{ rm -f \"$c/x\";(:>\"$c/x\");chmod 700 "
-             "\"$c/x\";};";
-        s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
-        s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null "
-             "2>&1;";
-        s += "else [ \"$q\" = \"$p\" ]||rm -f \"$p\";fi;";
-    }
-    s += "umask $j;exec \"$q\" " + std::string(child_argument) + "\n";
-    return s;
+        "case $2 in */mitogen-$$/m)set \"$1\" \"$2\" \"${2%/m}\";;*)set \"$1\" \"$2\" \"$2\";esac;";
+    s += "trap \"rm -rf \\\"\\$3\\\"\" 0;" + ending_by_signals() + "exec 9<\"$2\";";
+    s += "[ \"$2\" != \"$3\" -a -r /proc/self/fd/9 ]&&rm -rf \"$3\"&&set \"$1\" /proc/self/fd/9 "
+         "\"\";";
+    s += "(" + taking(how) + ");";
+    s += "case $( (sha256sum||cksum)2>/dev/null <&9) in " + program.sha256 + "?*|" +
+         std::to_string(program.crc) + "?" + std::to_string(program.size) + "*);;*)false;esac||";
+    s += "{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = " +
+         std::to_string(program.size) + " ];}>/dev/null||{ echo \"" +
+         std::string(short_program_text) + "\" >&2;exit 1;};";
+    if (how.keep) s += keeping(program);
+    s += "[ -r /proc/self/fd/9 ]&&exec /proc/self/fd/9 " + std::string(child_argument) + ";";
+    return s + "exec \"$2\" " + std::string(child_argument) + "\n";
 }
 
 } // namespace detail
@@ -28419,6 +28564,7 @@ class shutdown_ladder {
     instant asked_at_ = never;
     duration_ns for_levels_ = 0;
     instant exited_at_ = never;
+    instant served_at_ = never;
     int signals_sent_ = 0;
 
     instant term_at() const noexcept {
@@ -28449,6 +28595,14 @@ public:
     void exited(instant now) noexcept {
         if (exited_at_ == never) exited_at_ = now;
     }
+
+    /// What its process, a client, has connected to has ended in order. Only the first time counts.
+    void served(instant now) noexcept {
+        if (served_at_ == never) served_at_ = now;
+    }
+
+    /// When such a client is not waited for any more.
+    instant client_end() const noexcept { return after(served_at_, timeouts_.for_status); }
 
     /// It was sent SIGTERM, without having been asked before.
     void terminated(instant now) noexcept {
@@ -28487,7 +28641,7 @@ public:
     instant next_look(instant now, bool watched, bool reported) const noexcept {
         instant next = watched ? never : after(now, shutdown_limits::process_poll);
         if (!reported) next = std::min(next, after(asked_at_, timeouts_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 0) next = std::min({next, term_at(), client_end()});
         if (signals_sent_ == 1) next = std::min(next, kill_at());
         if (next == never) next = after(now, timeouts_.after_term);
         return std::max(next, now);
@@ -28582,6 +28736,7 @@ private:
     bool link_open_ = false;
     bool let_go_ = false;
     bool expedited_ = false;
+    bool client_ended_ = false; // from here: its exit status is not the child's
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
@@ -28640,6 +28795,15 @@ public:
     void let_go() {
         let_go_ = true;
         lost_text_ = "it has detached";
+    }
+
+    /// It has nothing more to say, and ends with status 0. What it has started there may hold the
+    /// connection open for as long as it likes: a client is then not waited for. Threads: loop.
+    MITOGEN_COLD void farewell() {
+        if (!plan_->is_client) return;
+        const auto keep = this->shared_from_this();
+        ladder_.served(router_.loop().io().now());
+        begin_ending();
     }
 
     /// Asks it to end; kills it if it does not. Threads: loop.
@@ -28831,7 +28995,7 @@ private:
 
     MITOGEN_COLD void on_exit() {
         const auto keep = this->shared_from_this();
-        status_ = process_.try_wait();
+        status_ = look_for_status();
         if (!status_) return;
         router_.loop().unwatch(exit_source_);
         if (stage_ == stage::detached) return events_.child_gone(*this);
@@ -28873,6 +29037,10 @@ private:
             report();
             return finish();
         }
+        if (!client_ended_ && now >= ladder_.client_end()) {
+            client_ended_ = true;
+            terminate();
+        }
         if (!link_open_ && !reported_ && ladder_.report_due(now)) report();
         if (const int signal = ladder_.due_signal(now);
             signal != shutdown_ladder::no_signal) {
@@ -28888,7 +29056,11 @@ private:
     /// How its process has ended, if it has. One that was attached has none here: it is there while
     /// its link is.
     std::optional<exit_status> look_for_status() {
-        if (!plan_->attached) return process_.try_wait();
+        if (!plan_->attached) {
+            std::optional<exit_status> found = process_.try_wait();
+            if (found && client_ended_) found = exit_status{};
+            return found;
+        }
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 
@@ -29556,6 +29728,10 @@ public:
           alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone},
                                    [this](const message& m) { let_go(m); });
+        (void)node.add_raw_handler(handles::farewell, {.from = senders::anyone},
+                                   [this](const message& m) {
+                                       if (child* c = find(m.src())) c->farewell();
+                                   });
     }
 
     children(children&&) = delete;
@@ -36807,21 +36983,8 @@ inline std::string first_stage_in_own_language(std::chrono::milliseconds connect
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts
 /// first.
 MITOGEN_COLD inline std::string without_dollars(std::string_view script) {
-    std::string text;
     // backquotes and printf undo each one layer of backslashes: octal for everything special
-    for (const char c : script) {
-        if (c == '%') {
-            text += "%%";
-        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
-            const auto digit = [c](int shift) {
-                return static_cast<char>('0' + ((c >> shift) & 7));
-            };
-            text += {'\\', digit(6), digit(3), digit(0)};
-        } else {
-            text += c;
-        }
-    }
-    return "eval \"`printf '" + text + "'`\"";
+    return "eval \"`printf '" + in_octal(script) + "'`\"";
 }
 
 /// What the plans of all three have. `program`: the tool's path; arguments and `explain` come
@@ -37202,6 +37365,7 @@ struct planned_ssh : ssh {
         if (!program) return program.error();
         p.program = std::move(*program);
         p.staged = &detail::by_a_shell;
+        p.is_client = true;
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
@@ -38401,6 +38565,7 @@ private:
         broker_.run([this] {
             stdout_.finish();
             router_.logs().tell_all();
+            parent_->tell(handles::farewell, {});
         });
         parent_->transport->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {

@@ -153,7 +153,8 @@ TEST_CASE("a staged child is sent the program first") {
     REQUIRE(talk.next() == turn::write);
     CHECK(talk.write(io, 1) == progress::waiting);
     CHECK(talk.stage_seen());
-    CHECK(io.taken.starts_with(mitogen::detail::identity_of(plan.program->get())->settings()));
+    CHECK(io.taken.find(mitogen::detail::identity_of(plan.program->get())->settings()) !=
+          std::string::npos);
     io.room = std::size_t{1} << 40;
     io.at_once = io.room;
     CHECK(talk.write(io, 1) == progress::written);
@@ -215,7 +216,9 @@ TEST_CASE("a program is compressed on the way where the target can undo it") {
         plan.compress_program = false;
         CHECK(meet(" gzip") == turn::write);
     }
-    SECTION("and not where it is there already") { CHECK(meet("k") == turn::listen); }
+    SECTION("and not where it is there already") {
+        CHECK(meet(" gzip " + std::string(mitogen::detail::kept_word)) == turn::listen);
+    }
     CHECK(talk.stage_seen());
 }
 
@@ -226,7 +229,8 @@ TEST_CASE("a target that has the program is sent none") {
     bootstrap_protocol talk(plan);
     narrow_io io{.room = 100};
     const std::string stage =
-        std::string(handshake::mark) + "1 " + mitogen::os::machine_text() + ";k\n";
+        std::string(handshake::mark) + "1 " + mitogen::os::machine_text() + ";/bin/gzip " +
+        std::string(mitogen::detail::kept_word) + "\n";
     SECTION("whose words come first") {
         talk.feed(bytes(stage));
         CHECK(talk.next() == turn::listen);
@@ -300,8 +304,9 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
         const std::string& script = plan.start.argv[1];
         // as sha256sum and cksum say
         const std::string arm =
-            ")h=ce7c16b7be254e5b236236155bed37ac29e3bdee460d69d96f99249a20efca19;k=3420577238?13;;";
-        CHECK(script.find(mitogen::detail::identity_of(plan.program->get())->settings()) !=
+            ")set $1 \"$2\" ce7c16b7be254e5b236236155bed37ac29e3bdee460d69d96f99249a20efca19 "
+            "3420577238;;";
+        CHECK(script.find(mitogen::detail::identity_of(plan.program->get())->sha256) !=
               std::string::npos);
         CHECK(script.find("Linux?aarch64|Linux?arm64|Linux?evbarm" + arm) != std::string::npos);
         CHECK(script.find("Odd???machine?" + arm) != std::string::npos);
@@ -320,7 +325,8 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
                                              above(mitogen::os::machine_text().c_str())});
         REQUIRE(plan.others.size() == 2);
         mitogen::detail::name_program(plan);
-        CHECK(plan.start.argv[1].find("Linux?m68k)h=Linux m68k;k=7?8;;") != std::string::npos);
+        CHECK(plan.start.argv[1].find("Linux?m68k)set $1 \"$2\" Linux m68k 7;;") !=
+              std::string::npos);
         const mitogen::detail::choice chosen = mitogen::detail::choose_program(plan, "Linux m68k");
         REQUIRE(chosen.above);
         CHECK(chosen.above->size == 8);

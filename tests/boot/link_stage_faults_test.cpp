@@ -128,7 +128,7 @@ TEST_CASE("what the first stage says may end after any byte") {
     staged how{.environment = place.environment(), .executable = small};
     const std::size_t line =
         mitogen::handshake::mark.size() + mitogen::os::machine_text().size() + 4;
-    constexpr std::size_t tools = 10; // at most: " zstd gzip"
+    constexpr std::size_t tools = 60; // at most: paths of zstd and gzip
     for (std::size_t heard = 0; heard < line + tools + 10; ++heard) {
         CAPTURE(heard);
         how.shell = place.bin("cut");

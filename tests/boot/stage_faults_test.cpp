@@ -135,7 +135,7 @@ TEST_CASE("what is no shell is an error") {
     }
     SECTION("it says that it has the program, and is gone") {
         place.script("start", "printf '\\365\\246mitogen\\246\\3651 " +
-                                  mitogen::os::machine_text() + ";k\\n'\n");
+                                  mitogen::os::machine_text() + ";:\\n'\n");
         how.shell = place.bin("start");
     }
     SECTION("it says twice that it waits for the program") {

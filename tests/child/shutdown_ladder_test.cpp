@@ -67,6 +67,20 @@ TEST_CASE("the link of a process that is gone stays for a while from the first n
     CHECK(e.link_end() == 207);
 }
 
+TEST_CASE("a client of what has ended in order is not waited for longer than for a status") {
+    shutdown_ladder e(timeouts);
+    e.begin(100);
+    CHECK(e.client_end() == mitogen::never);
+    e.served(110);
+    e.served(120); // only the first time counts
+    CHECK(e.client_end() == 115);
+    CHECK(e.next_look(110, true, true) == 115);
+    CHECK(e.due_signal(116) == shutdown_ladder::no_signal); // the child takes that for itself
+    e.terminated(116);
+    CHECK(e.next_look(116, true, true) == 126);
+    CHECK(e.due_signal(126) == shutdown_ladder::kill);
+}
+
 TEST_CASE("a timeouts without limit never ends") {
     shutdown_ladder e({.grace = mitogen::never,
                        .after_term = mitogen::never,

@@ -51,6 +51,21 @@ void mumble_and_die() {
     std::fflush(stderr);
     std::raise(SIGKILL);
 }
+/// A process that outlives this one, with its stderr. Its number.
+int start_in_background() {
+    const ::pid_t pid = ::fork();
+    if (pid == 0) {
+        ::execlp("sleep", "sleep", "3600", nullptr);
+        ::_exit(127);
+    }
+    return pid;
+}
+/// An exit handler that says how the program ends.
+void end_with(int code) {
+    static int with;
+    with = code;
+    std::atexit([] { ::_exit(with); });
+}
 void wait_for_stop(std::stop_token stop) {
     while (!stop.stop_requested()) std::this_thread::sleep_for(5ms);
 }
@@ -617,6 +632,40 @@ TEST_CASE("a program that is killed there takes its calls with it, and its last 
         CHECK_THROWS_AS(t.router.ssh(target.host()).call<&die>(), mitogen::channel_error);
         CHECK_THROWS_WITH(t.router.ssh(target.host()).call<&mumble_and_die>(),
                           Contains("last words"));
+    }
+    CHECK(target.left_behind() == "");
+}
+
+TEST_CASE("what a function leaves running over there does not hold up the end of its context") {
+    const support::sshd target;
+    {
+        constexpr mitogen::duration_ns hour = 3'600'000'000'000;
+        mitogen::broker loop; // nothing is due to a deadline but this
+        mitogen::router router(loop, {.timeouts = {.grace = hour,
+                                                   .after_term = hour,
+                                                   .for_status = 100'000'000,
+                                                   .for_link = hour}});
+        auto host = router.ssh(target.host());
+        const bool further = GENERATE(false, true);
+        CAPTURE(further);
+        auto where = further ? host.ssh(target.host()) : host;
+        const int job = where.call<&start_in_background>();
+        CHECK(where.shutdown().get() == mitogen::exit_status{.code = 0, .signal = 0});
+        CHECK_FALSE(where.alive());
+        CHECK(::kill(job, 0) == 0); // it goes on
+        CHECK(::kill(job, SIGKILL) == 0);
+        if (further) CHECK(host.shutdown().get().success());
+    }
+    CHECK(target.left_behind() == "");
+}
+
+TEST_CASE("the exit status of a context over there is that of its program") {
+    const support::sshd target;
+    {
+        tree t;
+        auto host = t.router.ssh(target.host());
+        host.call<&end_with>(7);
+        CHECK(host.shutdown().get() == mitogen::exit_status{.code = 7, .signal = 0});
     }
     CHECK(target.left_behind() == "");
 }

@@ -80,6 +80,8 @@ struct boot_plan {
     bool compress_program = false; ///< the way there is likely slower than compressing
     /// if it comes to nothing, what is started has something to undo: SIGTERM comes first
     bool clears_up = false;
+    /// what is started is a client, of which nothing is needed once the child has ended in order
+    bool is_client = false;
     bool keep_program = true; ///< it may stay in a cache there, for the next time
     /// the error that a failure means
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr;

@@ -22,13 +22,32 @@ namespace detail {
 /// The descriptor through which the program is executed.
 inline constexpr int program_descriptor = 9;
 
-/// Stands in the first stage for the identity of the program, until that is known: see
-/// name_program(). What it says itself is that of no program.
-inline constexpr std::string_view no_program = "h=-;k=-;";
+/// Stands in the first stage for the identity of the program, its third and fourth parameter, until
+/// that is known: see name_program(). What it says itself is that of no program.
+inline constexpr std::string_view no_program = " - -;";
 
-/// What the first stage says behind the machine if it has the program; else the names of what it
-/// can decompress with.
-inline constexpr std::string_view kept_word = "k";
+/// What a text becomes where special characters of the shell are written in octal, as
+/// without_dollars() does it with the whole script.
+MITOGEN_COLD inline std::string in_octal(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '%') {
+            out += "%%";
+        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
+            for (const int shift : {6, 3, 0}) {
+                if (shift == 6) out += '\\';
+                out += static_cast<char>('0' + ((c >> shift) & 7));
+            }
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+/// What the first stage says last, behind the machine and the names of what it can decompress with,
+/// if it has the program. A command that each shell has: see there.
+inline constexpr std::string_view kept_word = ":";
 
 /// What the stages say on stderr when their parent leaves them waiting.
 inline constexpr std::string_view no_parent_text = "mitogen: no parent";
@@ -41,7 +60,40 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
     return std::clamp<std::int64_t>(connect_timeout / 1'000'000'000, 0, longest) + 5;
 }
 
+/// A function `w` for POSIX sh, which does what timeout(1) does, for targets that have none: its
+/// first argument says for how many seconds. A subshell looks once a second whether what it watches
+/// is still there, and ends with it.
+inline std::string watching_function() {
+    return "w(){ sh -c \"(exec <&- >&- 2>&-;i=\\$0;while sleep 1&&"
+           "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" \"$@\";};";
+}
+
+/// The mark of the first stage as a format for printf. The command line must not contain the mark,
+/// lest an echo of it be taken for the child's voice: octal escapes for what is no text, and an
+/// empty argument in the middle, because some shells' echo undoes escapes.
+MITOGEN_COLD inline std::string mark_format() {
+    std::string mark;
+    for (const char c : handshake::mark) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            mark += c;
+        } else {
+            mark +=
+                {'\\', static_cast<char>('0' + (byte >> 6)),
+                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
+        }
+    }
+    mark.insert(mark.size() / 2, "%s");
+    return mark;
+}
+
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
+///
+/// The shell that becomes the program has no variable and no function of its own: a name that the
+/// user has exported would reach the program with our value. It keeps what it must know in its
+/// parameters ($1: the name of descriptor 9, $2: the machine, $3 and $4: the program's identity,
+/// $5: where it may lie), and all else happens in subshells, which may use any name; nor do umask
+/// and working directory change elsewhere.
 ///
 /// It looks whether the program is in one of its caches: the file's name is its SHA-256, and its
 /// contents are checked. The empty program `x` beside it tells whether programs may be executed
@@ -56,45 +108,26 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// exits, and also when nothing comes for that many seconds: it never waits for a parent that is
 /// gone. What timeout(1) executes stays in the foreground (--f) if it can, so that it may read from
 /// a terminal; busybox's has no word for that, and leaves a process without descriptors for a
-/// second. So does w, which does the same if there is no timeout: a subshell looks once a second
-/// whether what it watches is still there, and ends with it.
+/// second. So does w.
 MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
-    // The command line must not contain the mark, lest an echo of it be taken for the child's
-    // voice: octal escapes for what is no text, and an empty argument in the middle, because some
-    // shells' echo undoes escapes.
-    std::string mark;
-    for (const char c : handshake::mark) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            mark += c;
-        } else {
-            mark +=
-                {'\\', static_cast<char>('0' + (byte >> 6)),
-                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
-        }
-    }
-    mark.insert(mark.size() / 2, "%s");
-    std::string s = "m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;"
-                    "q=/proc/self/fd/9;" +
-                    std::string(no_program);
-    s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
-    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" "
-         "\"/tmp/$u\" \"/dev/shm/$u\";";
-    s += "for t in zstd gzip;do command -v $t>$o&&z=\"$z $t\";done;";
-    // e: opens a file of this user's. What is no file has no end, and what `exec` cannot open ends
-    // the shell.
-    s += "e(){ [ -f \"$1\" -a -r \"$1\" ]&&exec 9<\"$1\"&&[ -O $q ];};";
-    s += "for c do e \"$c/x\"&&{ [ -s $q ]||$q 9<&9 2>$o;}&&e \"$c/$h\"&&[ -x $q ]&&v <&9&&z=" +
-         std::string(kept_word) + "&&break;done;";
-    s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
-    s += "case $z in " + std::string(kept_word) +
-         ")exec $q " + std::string(child_argument) + ";esac;";
-    s += "y=" + std::to_string(patience_s) +
-         ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
-         "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
-    s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
-    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" +
-         std::string(no_parent_text) + "\">&2;esac;exit 1;};eval \"$s\"";
+    const std::string kept(kept_word);
+    std::string s = "set /proc/self/fd/9 \"$(uname -sm)\"" + std::string(no_program);
+    // What is no file has no end, and what `exec` cannot open ends the shell.
+    s += "set \"$@\" \"$(u=mitogen.$LOGNAME;for c in \"$XDG_CACHE_HOME/mitogen\" "
+         "\"$HOME/.cache/mitogen\" /var/tmp/$u /tmp/$u /dev/shm/$u;do "
+         "cd \"$c\">&2&&[ -f x -a -f $3 -a -r $3 ]&&exec 9<x&&[ -O $1 ]&&"
+         "{ [ -s $1 ]||$1 9<&9;}&&pwd&&break;done 2>/dev/null)\";";
+    s += "[ \"$5\" ]&&exec 9<\"$5/$3\"&&[ -O $1 -a -x $1 ]&&"
+         "case $( (sha256sum||cksum)2>/dev/null <&9) in $3*|$4\\ *)set $1 \"$2\" " +
+         kept + ";;esac;";
+    s += "printf \"" + mark_format() + "1 %s;\" \"\" \"$2\";";
+    s += "echo $(command -v zstd;command -v gzip;command -v $3);";
+    s += "[ $3 = " + kept + " ]&&exec $1 " + std::string(child_argument) + ";";
+    s += "eval \"$(y=" + std::to_string(patience_s) + ";" + watching_function();
+    s += "for t in \"timeout --f $y\" \"timeout $y\" \"w $y\";do $t sh -c : "
+         "2>/dev/null&&break;done;";
+    s += "echo set $t;$t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\"||{ [ $? -gt 9 ]&&echo \"" +
+         std::string(no_parent_text) + "\">&2;echo exit 1;})\"";
     return s;
 }
 

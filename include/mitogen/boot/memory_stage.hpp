@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/boot/first_stage.hpp>
+#include <mitogen/program/payload.hpp>
 
 #include <cstdint>
 #include <string>
@@ -13,7 +14,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What the stages say on stderr when they must give up.
+/// What the stages say on stderr when they must give up; how all of it begins.
+inline constexpr std::string_view stage_words_begin = "mitogen: ";
 inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
 inline constexpr std::string_view no_room_text = "mitogen: no room for the program";
 inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
@@ -108,15 +110,17 @@ MITOGEN_COLD inline std::string perl_stage(const transfer& how, const memfd_numb
 }
 
 /// For a shell that has found no directory for the program: it becomes one of them, if it can, and
-/// else says why not: $w. $h is the SHA-256, $n the number of bytes.
-inline std::string memory_stage(const transfer& how) {
+/// else says why not: $2.
+inline std::string memory_stage(const program_identity& program, const transfer& how) {
+    const std::string arguments =
+        "' \"$2\" " + program.sha256 + " " + std::to_string(how.size) + ";";
     std::string s =
         "python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
-        python_stage(how) + "' \"$w\" $h $n;";
+        python_stage(how) + arguments;
     if (const memfd_number number = memfd_number_of(how.machine); number.narrow)
         s += "perl -e 1 </dev/null 2>/dev/null&&exec perl -e '" + perl_stage(how, number) +
-             "' \"$w\" $h $n;";
-    return s + "echo \"$w\" >&2;exit 1;";
+             arguments;
+    return s + "echo \"$2\" >&2;exit 1;";
 }
 
 } // namespace detail

@@ -22,8 +22,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What a first stage says of its machine, behind the mark: " Linux x86_64;k", or " Linux x86_64;
-/// zstd gzip".
+/// What a first stage says of its machine, behind the mark: " Linux x86_64;/usr/bin/gzip", as far
+/// as it has something to decompress with, and one word more if it has the program.
 struct stage_words {
     std::string_view machine{};
     std::string_view tools{};
@@ -31,16 +31,19 @@ struct stage_words {
 
     explicit stage_words(std::string_view said) {
         if (said.starts_with(' ')) said.remove_prefix(1);
-        const std::size_t end = said.rfind(';');
+        const std::size_t end = said.find(';');
         machine = said.substr(0, end);
         if (end == std::string_view::npos) return;
         tools = said.substr(end + 1);
-        kept = tools == kept_word;
+        kept = has(kept_word);
     }
 
     /// True if it can undo what `tool` has compressed.
     bool has(std::string_view tool) const noexcept {
-        return (std::string(tools) + " ").find(" " + std::string(tool) + " ") != std::string::npos;
+        const std::string words = " " + std::string(tools) + " ";
+        const std::string last = std::string(tool) + " "; // of a path, or all of it
+        return words.find("/" + last) != std::string::npos ||
+               words.find(" " + last) != std::string::npos;
     }
 };
 
@@ -96,7 +99,9 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
     const auto add = [&arms](const std::string& pattern, const program_identity* program) {
-        if (program) arms += pattern + ")" + program->settings() + ";";
+        if (!program) return;
+        arms += pattern + ")set $1 \"$2\" " + program->sha256 + " " +
+                std::to_string(program->crc) + ";;";
     };
     const std::string kind = kind_of(*plan.program);
     add(kind.empty() ? "*" : os::machine_pattern(kind), identity_of(plan.program->get()));
@@ -110,9 +115,9 @@ MITOGEN_COLD inline void name_program(boot_plan& plan) {
         const std::size_t at = argument.find(no_program);
         if (at == std::string::npos) continue;
         // A script that had to do without dollar signs has them in octal: see without_dollars().
-        const std::string machine = argument.find('$') == std::string::npos ? "\\044m" : "$m";
-        argument.replace(at, no_program.size(),
-                         std::string(no_program) + "case " + machine + " in " + arms + "esac;");
+        const std::string what = "case $2 in " + arms + "esac;";
+        argument.insert(at + no_program.size(),
+                        argument.find('$') == std::string::npos ? in_octal(what) : what);
     }
 }
 

@@ -85,6 +85,7 @@ private:
     bool link_open_ = false;
     bool let_go_ = false;
     bool expedited_ = false;
+    bool client_ended_ = false; // from here: its exit status is not the child's
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
@@ -143,6 +144,15 @@ public:
     void let_go() {
         let_go_ = true;
         lost_text_ = "it has detached";
+    }
+
+    /// It has nothing more to say, and ends with status 0. What it has started there may hold the
+    /// connection open for as long as it likes: a client is then not waited for. Threads: loop.
+    MITOGEN_COLD void farewell() {
+        if (!plan_->is_client) return;
+        const auto keep = this->shared_from_this();
+        ladder_.served(router_.loop().io().now());
+        begin_ending();
     }
 
     /// Asks it to end; kills it if it does not. Threads: loop.
@@ -334,7 +344,7 @@ private:
 
     MITOGEN_COLD void on_exit() {
         const auto keep = this->shared_from_this();
-        status_ = process_.try_wait();
+        status_ = look_for_status();
         if (!status_) return;
         router_.loop().unwatch(exit_source_);
         if (stage_ == stage::detached) return events_.child_gone(*this);
@@ -376,6 +386,10 @@ private:
             report();
             return finish();
         }
+        if (!client_ended_ && now >= ladder_.client_end()) {
+            client_ended_ = true;
+            terminate();
+        }
         if (!link_open_ && !reported_ && ladder_.report_due(now)) report();
         if (const int signal = ladder_.due_signal(now);
             signal != shutdown_ladder::no_signal) {
@@ -391,7 +405,11 @@ private:
     /// How its process has ended, if it has. One that was attached has none here: it is there while
     /// its link is.
     std::optional<exit_status> look_for_status() {
-        if (!plan_->attached) return process_.try_wait();
+        if (!plan_->attached) {
+            std::optional<exit_status> found = process_.try_wait();
+            if (found && client_ended_) found = exit_status{};
+            return found;
+        }
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 

@@ -75,6 +75,10 @@ public:
           alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone},
                                    [this](const message& m) { let_go(m); });
+        (void)node.add_raw_handler(handles::farewell, {.from = senders::anyone},
+                                   [this](const message& m) {
+                                       if (child* c = find(m.src())) c->farewell();
+                                   });
     }
 
     children(children&&) = delete;

@@ -43,6 +43,7 @@ class shutdown_ladder {
     instant asked_at_ = never;
     duration_ns for_levels_ = 0;
     instant exited_at_ = never;
+    instant served_at_ = never;
     int signals_sent_ = 0;
 
     instant term_at() const noexcept {
@@ -73,6 +74,14 @@ public:
     void exited(instant now) noexcept {
         if (exited_at_ == never) exited_at_ = now;
     }
+
+    /// What its process, a client, has connected to has ended in order. Only the first time counts.
+    void served(instant now) noexcept {
+        if (served_at_ == never) served_at_ = now;
+    }
+
+    /// When such a client is not waited for any more.
+    instant client_end() const noexcept { return after(served_at_, timeouts_.for_status); }
 
     /// It was sent SIGTERM, without having been asked before.
     void terminated(instant now) noexcept {
@@ -111,7 +120,7 @@ public:
     instant next_look(instant now, bool watched, bool reported) const noexcept {
         instant next = watched ? never : after(now, shutdown_limits::process_poll);
         if (!reported) next = std::min(next, after(asked_at_, timeouts_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 0) next = std::min({next, term_at(), client_end()});
         if (signals_sent_ == 1) next = std::min(next, kill_at());
         if (next == never) next = after(now, timeouts_.after_term);
         return std::max(next, now);

@@ -11,7 +11,8 @@ namespace mitogen::inline MITOGEN_ABI {
 struct shutdown_timeouts {
     duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
     duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
-    /// from the link's end, until its loss is reported without exit status
+    /// from the link's end, until its loss is reported without exit status; also, from the orderly
+    /// end of a context that is reached with ssh, until ssh is not waited for any more
     duration_ns for_status = 500'000'000;
     /// from the process's end, until a link that somebody else keeps open is closed
     duration_ns for_link = 500'000'000;

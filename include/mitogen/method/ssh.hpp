@@ -58,6 +58,7 @@ struct planned_ssh : ssh {
         if (!program) return program.error();
         p.program = std::move(*program);
         p.staged = &detail::by_a_shell;
+        p.is_client = true;
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();

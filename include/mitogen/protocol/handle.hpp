@@ -41,6 +41,8 @@ inline constexpr handle_id connect = 114;
 inline constexpr handle_id heartbeat = 115;
 /// end a child of that context, or cut its link; answered with its exit status
 inline constexpr handle_id end_child = 116;
+/// to the parent: this context ends in order, and has nothing more to say
+inline constexpr handle_id farewell = 117;
 /// a tool's question; payload: see boot/prompts/prompt_router.hpp; answered with a secret
 inline constexpr handle_id prompt = 118;
 /// to a program that joins: it is a context of the tree now

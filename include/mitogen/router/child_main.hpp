@@ -230,6 +230,7 @@ private:
         broker_.run([this] {
             stdout_.finish();
             router_.logs().tell_all();
+            parent_->tell(handles::farewell, {});
         });
         parent_->transport->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {

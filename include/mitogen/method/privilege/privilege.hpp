@@ -44,21 +44,8 @@ inline std::string first_stage_in_own_language(std::chrono::milliseconds connect
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts
 /// first.
 MITOGEN_COLD inline std::string without_dollars(std::string_view script) {
-    std::string text;
     // backquotes and printf undo each one layer of backslashes: octal for everything special
-    for (const char c : script) {
-        if (c == '%') {
-            text += "%%";
-        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
-            const auto digit = [c](int shift) {
-                return static_cast<char>('0' + ((c >> shift) & 7));
-            };
-            text += {'\\', digit(6), digit(3), digit(0)};
-        } else {
-            text += c;
-        }
-    }
-    return "eval \"`printf '" + text + "'`\"";
+    return "eval \"`printf '" + in_octal(script) + "'`\"";
 }
 
 /// What the plans of all three have. `program`: the tool's path; arguments and `explain` come

@@ -6,8 +6,10 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/os/call.hpp>
+#include <mitogen/os/file.hpp>
 #include <mitogen/os/process/detached_children.hpp>
 #include <mitogen/os/process/kill_on_destroy_process.hpp>
+#include <mitogen/os/program/executable.hpp>
 
 #include <array>
 #include <cerrno>
@@ -113,14 +115,23 @@ public:
     const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
 };
 
-// A path under which an open file can be executed.
-MITOGEN_COLD inline std::string path_of_descriptor(int fd) {
+// A path under which an open file can be executed; empty if there is none. `name`: where it may
+// lie.
+MITOGEN_COLD
+inline std::string path_of_descriptor(int fd, [[maybe_unused]] const std::string& name = {}) {
 #if defined(__APPLE__) && defined(F_GETPATH)
     char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
     return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
 #elif defined(__linux__)
     // resolved by the child, before its close-on-exec sweep
-    return "/proc/self/fd/" + std::to_string(fd);
+    const std::string here = "/proc/self/fd/" + std::to_string(fd);
+    if (::access(here.c_str(), F_OK) == 0) return here;
+    for (const std::string& path : {name, self_path()}) {
+        const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
+        if (there && same_file(there.get(), fd)) // without a slash it would be searched for
+            return path.find('/') == std::string::npos ? "./" + path : path;
+    }
+    return {};
 #else
     return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
 #endif
@@ -205,7 +216,13 @@ MITOGEN_COLD inline result<kill_on_destroy_process> spawn(const spawn_options& o
             if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
             kept[3].reset(fd = static_cast<int>(rc));
         }
-        path = detail::path_of_descriptor(fd);
+        path = detail::path_of_descriptor(fd, options.path);
+        if (path.empty()) {
+            return error(reason::system,
+                         "spawn(" + shown +
+                             "): where no /proc is mounted only a program that has a name can be "
+                             "executed; mount it, or let the program be kept there (keep_program)");
+        }
     }
     detail::spawn_actions actions;
     const detail::spawn_attributes attributes(options);

@@ -71,6 +71,48 @@ MITOGEN_COLD inline std::string loaded_program() {
 inline std::string loaded_program() { return {}; }
 #endif
 
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_EXECFN)
+/// True if the file at `path` begins as this program does: its program headers are those that are
+/// in memory.
+MITOGEN_COLD inline bool is_this_program(const char* path) {
+    struct headers {
+        const void* at = nullptr;
+        std::size_t size = 0;
+    } own;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            *static_cast<headers*>(to) = {object->dlpi_phdr,
+                                          object->dlpi_phnum * sizeof *object->dlpi_phdr};
+            return 1; // the first object is the program
+        },
+        &own));
+    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    ElfW(Ehdr) begin{};
+    if (!file || own.size == 0) return false;
+    if (os::pread(file.get(), &begin, sizeof begin, 0) != static_cast<long>(sizeof begin))
+        return false;
+    std::string there(own.size, '\0');
+    const long n =
+        os::pread(file.get(), there.data(), own.size, static_cast<::off_t>(begin.e_phoff));
+    return n == static_cast<long>(own.size) && std::memcmp(there.data(), own.at, own.size) == 0;
+}
+
+/// The name that this program was executed by, for systems where no /proc is mounted; empty if that
+/// does not lead to it. Asked for once, early: it may be relative.
+MITOGEN_COLD inline const std::string& executed_name() {
+    static const std::string name = [] {
+        const auto* const said = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+        if (!said || !is_this_program(said)) return std::string();
+        if (*said == '/') return std::string(said);
+        char here[4096]; // PATH_MAX
+        return ::getcwd(here, sizeof here) ? here + std::string("/") + said : std::string();
+    }();
+    return name;
+}
+#else
+inline std::string executed_name() { return {}; }
+#endif
+
 MITOGEN_COLD inline std::string own_path() {
 #if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
     std::uint32_t size = 0;
@@ -85,7 +127,11 @@ MITOGEN_COLD inline std::string own_path() {
     return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
 #elif defined(__linux__)
     const std::string loaded = loaded_program();
-    return loaded.empty() ? "/proc/self/exe" : loaded;
+    if (!loaded.empty()) return loaded;
+    const std::string proc = "/proc/self/exe";
+    if (::access(proc.c_str(), F_OK) == 0) return proc;
+    const std::string name = executed_name();
+    return name.empty() ? proc : name;
 #else
     return "/proc/curproc/file";
 #endif
