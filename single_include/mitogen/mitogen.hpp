@@ -1166,14 +1166,46 @@ struct owned_state : state {
 /// The state in force.
 inline state& here() noexcept { return ambient ? *ambient : global; }
 
+/// Writes what it can without waiting, and returns how much that was: see os/stderr.hpp, which puts
+/// it here. Null in a program of nothing but this header.
+using stderr_writer = std::size_t (*)(const char* text, std::size_t size) noexcept;
+inline constinit std::atomic<stderr_writer> write_now{nullptr};
+
+/// What standard error has not taken.
+struct stderr_losses {
+    std::atomic<std::uint64_t> all{0};
+    std::atomic<std::uint64_t> untold{0};
+    std::atomic<bool> torn{false}; // the last line has no end
+};
+inline constinit stderr_losses unread{};
+
+/// Puts a line to standard error, or counts it.
+inline void put_line(std::string line) {
+    const stderr_writer now = write_now.load(std::memory_order_acquire);
+    if (!now) return (void)std::fwrite(line.data(), 1, line.size(), stderr);
+    const std::uint64_t lost = unread.untold.exchange(0, std::memory_order_relaxed);
+    const bool torn = unread.torn.exchange(false, std::memory_order_relaxed);
+    if (lost)
+        line.insert(0, "mitogen: " + std::to_string(lost) +
+                           " lines of the log are missing here: standard error was not read\n");
+    if (torn) line.insert(0, "\n");
+    const std::size_t written = now(line.data(), line.size());
+    if (written == line.size()) return;
+    unread.all.fetch_add(1, std::memory_order_relaxed);
+    unread.untold.fetch_add(lost + 1, std::memory_order_relaxed);
+    if (written || torn) unread.torn.store(true, std::memory_order_relaxed);
+}
+
+/// The default sink. Does not wait for whoever reads standard error: a pager, a terminal that is
+/// stopped.
 inline void to_stderr(const record& r) {
     // One write per line, so that lines of several threads do not mix.
     std::string line;
-    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 8);
+    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 16);
     if (!r.place.empty()) line.append("[").append(r.place).append("] ");
     if (r.logger == "mitogen") line.append("mitogen: ");
     line.append(r.text).append("\n");
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    put_line(std::move(line));
 }
 
 /// True while this thread is inside a sink.
@@ -1198,7 +1230,7 @@ MITOGEN_COLD inline void count_sink_failure() {
 } // namespace detail
 
 /// Replaces the sink for this process; an empty one brings back the default, which writes to
-/// stderr. Threads: any.
+/// stderr and waits for nobody: what is not read is lost, see unread_lines(). Threads: any.
 inline void set_sink(sink to) {
     detail::state& here = detail::here();
     auto* next =
@@ -1249,9 +1281,15 @@ inline bounds current_bounds() noexcept {
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes
 /// another one current.
 inline sink& current() {
-    static sink standard(&detail::to_stderr);
+    static sink& standard = *new sink(&detail::to_stderr); // static destructors log too
     auto* to = detail::here().current.load(std::memory_order_acquire);
     return to && to->call ? to->call : standard;
+}
+
+/// How many lines the default sink has not shown, because standard error was not read. The next one
+/// that is shown says so. Threads: any.
+inline std::uint64_t unread_lines() noexcept {
+    return detail::unread.all.load(std::memory_order_relaxed);
 }
 
 /// How many records the sinks of this process have answered with an exception. They are lost;
@@ -1263,16 +1301,27 @@ inline std::uint64_t sink_failures() noexcept {
 /// Hands one record to the sink, whatever its level.
 inline void emit(const record& r) {
     if (detail::in_sink) return detail::to_stderr(r);
+    auto* const to = detail::here().current.load(std::memory_order_acquire);
+    if (!to || !to->call) return detail::to_stderr(r);
 #if MITOGEN_HAS_EXCEPTIONS
     try {
-        detail::call_sink(current(), r);
+        detail::call_sink(to->call, r);
     } catch (...) {
         detail::count_sink_failure();
     }
 #else
-    detail::call_sink(current(), r);
+    detail::call_sink(to->call, r);
 #endif
 }
+
+namespace detail {
+/// In a child made by fork(): the sink is the parent's, with locks that threads of the parent may
+/// hold. Until the child has its own, records go to its stderr, which the parent reads.
+inline void begin_copy() {
+    in_sink = false;
+    set_sink({});
+}
+} // namespace detail
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {
@@ -6985,7 +7034,7 @@ protected:
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
     std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
-    std::atomic<bool> for_ever_{false}; // nothing but the answer ends that wait
+    std::atomic<bool> for_ever_{false}; // who waits has no use for it later
     instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
@@ -8129,9 +8178,9 @@ public:
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
-    /// A thread or task is about to wait for an answer of this context itself, `for_ever`: without
-    /// a deadline. If that is part of a cycle of such waits, so that nothing ends it, the answer is
-    /// an error that says so.
+    /// A thread or task is about to wait for an answer of this context itself, `for_ever`: it has
+    /// no use for the answer after this wait. If that is part of a cycle of such waits, so that
+    /// nothing ends it, the answer is an error that says so.
     virtual void waits_for_self(outstanding_call& answer, bool for_ever) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
@@ -12780,9 +12829,9 @@ public:
         const std::lock_guard lock(mutex_);
         if (closed_) return false;
         if (sleeper* s = first_) {
+            s->item.emplace(std::move(item)); // may throw: then the sleeper keeps its place
             first_ = s->next;
             if (!first_) last_ = nullptr;
-            s->item.emplace(std::move(item));
             s->served.store(true, std::memory_order_release);
             s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
         } else {
@@ -16906,6 +16955,8 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
+#include <dirent.h>
+#include <limits.h>
 #include <map>
 #include <poll.h>
 #include <pthread.h>
@@ -16915,6 +16966,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -18330,21 +18382,36 @@ inline unique_fd take_stdio(int fd) {
     return moved;
 }
 
+namespace detail {
+
+/// Writes what stdout holds, as far as the pipe takes it, and has it write each line from now on.
+/// With a buffer of our own: without one glibc fills the old one, if stdout was used before.
+inline void buffer_stdout_by_line() {
+    static char lines[BUFSIZ];
+    static_cast<void>(set_nonblocking(1, true)); // nobody reads yet
+    static_cast<void>(std::setvbuf(stdout, lines, _IOLBF, sizeof lines));
+    static_cast<void>(set_nonblocking(1, false));
+}
+
+} // namespace detail
+
 /// Makes stdout a pipe, line-buffered and blocking, and returns its read end; empty if that fails:
-/// stdout stays /dev/null.
+/// stdout stays /dev/null. What was printed before, and is still in stdout's buffer, goes there
+/// too.
 inline unique_fd pipe_stdout() {
     unique_fd read_end;
     unique_fd write_end;
     if (pipe(read_end, write_end) < 0) return {};
     static_cast<void>(move_above_stdio(read_end));
-    std::fflush(stdout);
     static_cast<void>(dup_to(write_end.get(), 1));
-    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
+    detail::buffer_stdout_by_line();
     return read_end;
 }
 
-/// Puts /dev/null if stdout is.
-inline void null_stdout() { put_null(1); }
+/// From now on what is printed to stdout goes to stderr.
+inline void join_stdout_to_stderr() {
+    if (dup_to(2, 1) < 0) put_null(1);
+}
 
 /// Writes all of it, also to a nonblocking descriptor. False on failure.
 inline bool write_all(int fd, const void* from, std::size_t size) {
@@ -19615,7 +19682,7 @@ concept has_own_process = requires(Io io, int signal, const std::string& title) 
 
 /// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the
 /// end to read from, or nothing, then nothing is captured. `io.release_stdout()`: flushes what is
-/// buffered and closes this process's end of that pipe.
+/// buffered and closes this process's end of that pipe; what is printed from now on goes to stderr.
 template <class Io>
 concept has_stdout = requires(Io io) {
     { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;
@@ -19640,12 +19707,13 @@ concept has_local_sockets =
 template <class Io>
 concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
 
-/// True for policies that know whether a debugger holds another process, and which process has
-/// started this one: `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not
-/// count as silent. No part of what every policy must have.
+/// True for policies that know whether another process is held, by a debugger or because it was
+/// stopped, and which process has started this one: `io.is_held(pid, top)` as os::is_held,
+/// `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every
+/// policy must have.
 template <class Io>
-concept knows_debuggers = requires(const Io io, int pid) {
-    { io.is_traced(pid) } -> std::same_as<bool>;
+concept knows_held = requires(const Io io, int pid) {
+    { io.is_held(pid, pid) } -> std::same_as<bool>;
     { io.parent_pid() } -> std::same_as<int>;
 };
 
@@ -19915,26 +19983,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/io/main_arguments.hpp ----
-// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real
-// processes.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-/// The arguments of main(). A fact of the operating system's process: simulated processes have
-/// none.
-struct main_arguments_type {
-    int argc = 0;
-    char** argv = nullptr;
-    bool known = false; ///< mitogen::init was called
-};
-/// Those of this process.
-inline constinit main_arguments_type main_arguments{};
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/os/process/signal.hpp ----
 // signal.hpp: what the library does about signals: survive SIGPIPE, let children's ends be known,
 // keep handlers off its threads.
@@ -20089,6 +20137,55 @@ static_assert(std::is_nothrow_move_assignable_v<posix_thread> &&
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/io/flush.hpp ----
+// flush.hpp: writes what the streams of the C library hold, at the end of a process, without
+// waiting for ever.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// As fflush(stream), null for all of them, but for a second at most: a thread that reads from a
+/// stream, or is stuck in writing to it, holds its lock. Then a thread is left behind that goes on
+/// with it, and with null so is the lock of the list of all streams: the process must not call
+/// exit() any more.
+template <class Io>
+MITOGEN_COLD void flush_in_time(Io& io, std::FILE* stream) {
+    constexpr duration_ns patience = 1'000'000'000;
+    const auto done = std::make_shared<posix_parker>(io);
+    const mitogen::detail::construction attempt;
+    posix_thread flusher(io, "mitogen flush", [done, stream] {
+        std::fflush(stream);
+        done->unpark();
+    });
+    if (attempt.failure()) // no thread is to be had, so there is none to wait for
+        std::fflush(stream);
+    else if (!done->park_until(mitogen::detail::after(io.now(), patience)))
+        flusher.forget();
+}
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/main_arguments.hpp ----
+// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real
+// processes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// The arguments of main(). A fact of the operating system's process: simulated processes have
+/// none.
+struct main_arguments_type {
+    int argc = 0;
+    char** argv = nullptr;
+    bool known = false; ///< mitogen::init was called
+};
+/// Those of this process.
+inline constinit main_arguments_type main_arguments{};
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/io/waker.hpp ----
 // waker.hpp: lets any thread interrupt a poller that is blocked in wait().
 
@@ -20222,24 +20319,59 @@ inline void enlarge_pipe([[maybe_unused]] int fd,
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/os/process/debugger.hpp ----
-// debugger.hpp: whether a debugger holds a process.
+// debugger.hpp: whether a process is held: by a debugger, or because it was stopped.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// True if `pid`, a process of this machine, is traced: gdb, lldb or strace is attached to its main
-/// thread. From proc(5), TracerPid; false if there is no such file, as on BSD and macOS. Blocks:
-/// never.
-inline bool is_traced(::pid_t pid) {
+namespace detail {
+
+/// What proc(5) says of a process.
+struct process_state {
+    bool held = false; ///< stopped, or traced: gdb, lldb or strace is attached to its main thread
+    ::pid_t parent = 0; ///< 0: not known
+};
+
+/// The value of `key`, which has a newline in front of it and a tab behind.
+inline std::string_view status_value(std::string_view all, std::string_view key) {
+    const std::size_t at = all.find(key);
+    if (at == all.npos) return {};
+    all.remove_prefix(at + key.size());
+    return all.substr(0, all.find('\n'));
+}
+
+/// Knows nothing if there is no such file, as on BSD and macOS.
+inline process_state state_of_process(::pid_t pid) {
     const unique_fd file(
         static_cast<int>(open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY)));
-    if (!file) return false;
-    char text[1024]; // it is the eighth line, and the first ones are short
+    if (!file) return {};
+    char text[1024]; // these are among the first lines, which are short
     const long size = read(file.get(), text, sizeof text);
     const std::string_view all(text, size > 0 ? static_cast<std::size_t>(size) : 0);
-    constexpr std::string_view key = "\nTracerPid:\t";
-    const std::size_t at = all.find(key);
-    return at != all.npos && at + key.size() < all.size() && all[at + key.size()] != '0';
+    const std::string_view state = status_value(all, "\nState:\t").substr(0, 1);
+    const std::string_view tracer = status_value(all, "\nTracerPid:\t");
+    const std::string parent(status_value(all, "\nPPid:\t"));
+    return {state == "T" || state == "t" || (!tracer.empty() && tracer != "0"),
+            static_cast<::pid_t>(std::strtol(parent.c_str(), nullptr, 10))};
+}
+
+} // namespace detail
+
+/// True if `pid`, a process of this machine, is held: a debugger is attached to it, or it was
+/// stopped, as by Ctrl-Z; or so is a process between it and its ancestor `top`, that one included.
+/// False if it is not below `top`. With 0 for `top` the nearest ancestors count: those who start a
+/// context for another one (sudo and its monitor, a shell) are no more. Always false where there is
+/// no proc(5), as on BSD and macOS. Blocks: never.
+inline bool is_held(::pid_t pid, ::pid_t top) {
+    constexpr int most_levels = 4;
+    bool held = false;
+    for (int level = 0; level < most_levels && pid > 1; ++level) {
+        const detail::process_state found = detail::state_of_process(pid);
+        held = held || found.held;
+        if (pid == top) return held;
+        pid = found.parent;
+    }
+    return held && top == 0;
 }
 
 /// The process that has started this one, or whoever has taken it over since.
@@ -20352,6 +20484,89 @@ MITOGEN_COLD inline long open_pty(pty& p) {
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/stderr.hpp ----
+// stderr.hpp: lines for people, without waiting for those who read them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+// No part of what os/fault.hpp can make fail: whoever counts calls does not count log lines.
+
+/// Writes until that would wait or fails. Returns how much.
+template <class Write>
+std::size_t write_what_goes(std::size_t size, Write&& write) noexcept {
+    std::size_t done = 0;
+    while (done < size) {
+        const ::ssize_t n = write(done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        done += static_cast<std::size_t>(n);
+    }
+    return done;
+}
+
+/// Standard error once more, as an open file of its own: that one does not wait, and nobody else's
+/// is changed. -1 where that cannot be: no /proc, or another user's terminal.
+inline int reopen_stderr() noexcept {
+    return ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/// A pipe or terminal that could not be opened again: asked before each piece. A pipe that is ready
+/// takes PIPE_BUF bytes; a terminal about so many.
+inline std::size_t write_in_pieces(const char* text, std::size_t size, bool is_pipe) noexcept {
+    const std::size_t most = is_pipe ? PIPE_BUF : 256;
+    return write_what_goes(size, [&](std::size_t at, std::size_t left) -> ::ssize_t {
+        ::pollfd ready{2, POLLOUT, 0};
+        if (::poll(&ready, 1, 0) != 1) return 0;
+        return ::write(2, text + at, std::min(left, most));
+    });
+}
+
+/// Of a pipe that is full: whoever reads it may only be slow for a moment.
+inline std::size_t write_to_file(int fd, const char* text, std::size_t size,
+                                 bool is_pipe) noexcept {
+    const auto write = [&](std::size_t at, std::size_t left) {
+        return ::write(fd, text + at, left);
+    };
+    std::size_t done = write_what_goes(size, write);
+    if (done == size || !is_pipe || errno != EAGAIN) return done;
+    enlarge_pipe(fd, 1u << 20);
+    return done + write_what_goes(size - done, [&](std::size_t at, std::size_t left) {
+               return write(done + at, left);
+           });
+}
+
+} // namespace detail
+
+/// Writes to standard error what it takes now, and returns how much that was; all, if nobody will
+/// ever see it. Blocks: never, but for a disk.
+inline std::size_t write_stderr_now(const char* text, std::size_t size) noexcept {
+    struct ::stat what {};
+    if (::fstat(2, &what) != 0) return size;
+    if (S_ISSOCK(what.st_mode))
+        return detail::write_what_goes(size, [&](std::size_t at, std::size_t left) {
+            return ::send(2, text + at, left, MSG_DONTWAIT);
+        });
+    const bool is_pipe = S_ISFIFO(what.st_mode);
+    if (!is_pipe && !S_ISCHR(what.st_mode)) return detail::write_to_file(2, text, size, false);
+    const int again = detail::reopen_stderr();
+    if (again < 0) return detail::write_in_pieces(text, size, is_pipe);
+    const std::size_t done = detail::write_to_file(again, text, size, is_pipe);
+    ::close(again);
+    return done;
+}
+
+/// The default log sink writes that way in every program that has a loop.
+inline const bool stderr_is_written_now = [] {
+    log::detail::write_now.store(&write_stderr_now, std::memory_order_release);
+    return true;
+}();
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/io/posix.hpp ----
 // posix.hpp: what the epoll, poll and kqueue policies share: everything but the poller.
 
@@ -20433,8 +20648,8 @@ struct posix {
     int own_pid() const noexcept { return os::own_pid(); }
     /// As os::parent_pid.
     int parent_pid() const noexcept { return os::parent_pid(); }
-    /// As os::is_traced.
-    bool is_traced(int pid) const { return os::is_traced(pid); }
+    /// As os::is_held.
+    bool is_held(int pid, int top) const { return os::is_held(pid, top); }
     /// As os::identity_text.
     std::string own_name() const { return os::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }
@@ -20448,8 +20663,8 @@ struct posix {
 
     descriptor capture_stdout() const { return os::pipe_stdout(); }
     void release_stdout() const {
-        std::fflush(nullptr);
-        os::null_stdout();
+        flush_in_time(*this, stdout);
+        os::join_stdout_to_stderr();
     }
 
     /// Programs can be started at a terminal of their own.
@@ -23656,7 +23871,7 @@ public:
         virtual void quiet(basic_transport& from, bool answer) { (void)from, (void)answer; }
         /// Nothing was heard since the last look. True if that has a reason that will pass: the
         /// link gets as much time again.
-        virtual bool in_debugger(basic_transport& from) { return (void)from, false; }
+        virtual bool is_held(basic_transport& from) { return (void)from, false; }
         /// How many times the heartbeat's limit it may be that nothing can be written: who waits
         /// for somebody further down does not read either.
         virtual std::uint32_t patience(basic_transport& from) { return (void)from, 1; }
@@ -23692,6 +23907,7 @@ private:
     source in_source_{};
     frame_reader reader_;
     bool closed_ = false;
+    bool given_up_ = false;
     int pauses_ = 0; // transports that are too full to take what is read here
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
@@ -23828,6 +24044,9 @@ public:
         owner_->closed(*this, cause, why);
     }
 
+    /// True if it was closed because the other side gave no sign of life. Threads: loop.
+    bool given_up() const noexcept { return given_up_; }
+
     /// In a child made by fork(): closes the descriptors and nothing else.
     void abandon() noexcept {
         in_.reset();
@@ -23886,11 +24105,12 @@ private:
         heartbeat_monitor::finding f =
             monitor_.look(now, bytes_in(), bytes_out(), waits, owner_->patience(*this));
         // asked before it is too late: it may be let go just before the limit
-        if ((!f.heard || (waits && !f.sent)) && owner_->in_debugger(*this)) {
+        if ((!f.heard || (waits && !f.sent)) && owner_->is_held(*this)) {
             monitor_.excuse();
             monitor_.excuse_reading();
             f.lost = f.stuck = false;
         }
+        given_up_ = f.lost || f.stuck;
         if (f.lost)
             return close(reason::respondent_lost, "no sign of life for " + in_ms(monitor_.lasts()));
         if (f.stuck)
@@ -24165,8 +24385,9 @@ public:
         /// The link has ended; called once. `why` is text for people, `cause` the reason for those
         /// who wait.
         virtual void link_closed(basic_peer& gone, reason cause, const std::string& why) = 0;
-        /// True while a debugger holds the far end, whose silence means nothing then.
-        virtual bool ask_debugger() { return false; }
+        /// True while the far end is held, by a debugger or because it was stopped: its silence
+        /// means nothing then.
+        virtual bool ask_held() { return false; }
 
     protected:
         ~events() = default;
@@ -24261,7 +24482,7 @@ public:
         tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 
-    bool in_debugger(transport_type&) override { return events_.ask_debugger(); }
+    bool is_held(transport_type&) override { return events_.ask_held(); }
     std::uint32_t patience(transport_type&) override { return 1 + levels; }
 
     /// The neighbour has answered a heartbeat.
@@ -24648,8 +24869,8 @@ public:
         return found;
     }
 
-    /// The answer from `respondent` that `who` waits for, and will for ever if it does not come; 0:
-    /// there is none. Threads: loop.
+    /// The answer from `respondent` that `who` waits for and has no use for later; 0: there is
+    /// none. Threads: loop.
     handle_id awaited_for_ever(const scope_worker* who, context_id respondent) {
         const std::lock_guard lock(mutex_);
         for (const auto& p : slots_)
@@ -28508,9 +28729,10 @@ private:
         begin_ending();
     }
 
-    bool ask_debugger() override {
-        if constexpr (io::knows_debuggers<Io>)
-            return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid()));
+    bool ask_held() override {
+        if constexpr (io::knows_held<Io>) // it, or what has started it: sudo
+            return router_.loop().io().is_held(static_cast<int>(boot_.protocol().said().pid),
+                                               static_cast<int>(process_.pid()));
         else
             return false;
     }
@@ -32091,8 +32313,9 @@ private:
             to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
     }
 
-    /// Every link of it is a thread or a task that waits without a deadline, or a call in the main
-    /// thread's queue: so nothing but a cancellation could end it.
+    /// Every link of it is a thread or a task that waits for one answer, or a call in the main
+    /// thread's queue: so none of these answers can come. A deadline is no way out: a call has that
+    /// of the call around it at most.
     MITOGEN_COLD std::optional<error> cycle_of(handle_id answer) override {
         std::string text;
         handle_id at = answer;
@@ -33814,17 +34037,17 @@ namespace detail {
 
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-void serve_as_child(Io io, child_ends<Io> ends);
+int serve_as_child(Io io, child_ends<Io> ends, typename Io::descriptor stdout_end = {});
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon`
-/// closes what the child must not have.
+/// closes what the child must not have. Nothing waits here for another thread, and no stream's
+/// lock: the loop stands still meanwhile.
 template <class Io, class Abandon>
     requires io::can_fork<Io> result<int> fork_child(Io& io, child_pipes<Io>& pipes,
                                                      void (*on_start)(), Abandon&& abandon) {
-        std::fflush(nullptr); // else what is in the buffers now would be written twice
         const result<int> pid = os::fork_process();
         if (!pid || *pid != 0) return pid;
         abandon();
@@ -34097,8 +34320,12 @@ public:
         closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->transport->abandon();
+        if (on_abandon) on_abandon();
         this->loop().abandon();
     }
+
+    /// Closes what belongs to this process and not to its router.
+    unique_function<void()> on_abandon{};
 
 private:
     outstanding_call& refused(error why) {
@@ -34857,59 +35084,96 @@ result<listener> router::try_listen(const std::string& path, listen_options opti
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
+/// A child's own stdout: a pipe whose lines go up the tree as log records.
+///
+/// A thread of its own reads it, which never prints: whatever prints waits while the pipe is full,
+/// and the loop may be what prints, in a task or a handler.
+///
+/// Threads: one, the main one.
 template <class Io>
 class stdout_forwarder {
-    struct source : event_source {
-        stdout_forwarder* self;
+    /// What the thread waits with.
+    struct wake_up {
+        typename Io::waker waker;
+        typename Io::poller poller;
+        explicit wake_up(Io& io) : waker(io), poller(io) {}
     };
 
     detail::broker_engine<Io>& loop_;
     log_forwarder<Io>& up_;
     typename Io::descriptor end_;
-    source source_{};
-    text_tail lines_;
+    std::optional<wake_up> wake_;
+    typename Io::thread reader_{};
+    text_tail lines_; // the thread's while there is one
 
-    // thousands of lines already: what else the loop has to do comes in between
-    static constexpr int reads_in_turn = 1;
+    static constexpr std::uint64_t to_end = 1;
+    static constexpr std::uint64_t to_read = 2;
     // twice what a pipe holds at most; whoever else prints there may never end
     static constexpr int reads_at_end = 128;
 
-    /// Reads so often, at most.
-    void read(int times) {
-        while (times-- > 0) {
-            char bytes[16 * 1024];
-            const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
-            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-            if (n <= 0) return loop_.unwatch(source_);
-            lines_.feed({bytes, static_cast<std::size_t>(n)},
-                        [this](std::string_view line) { up_.line(line); });
-            if (static_cast<std::size_t>(n) < sizeof bytes) return;
+    /// False if there is no more to read at the moment, or `ended`: ever.
+    bool read(bool& ended) {
+        char bytes[16 * 1024];
+        const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return false;
+        if (n <= 0) return ended = true, false;
+        lines_.feed({bytes, static_cast<std::size_t>(n)},
+                    [this](std::string_view line) { up_.line(line); });
+        return static_cast<std::size_t>(n) == sizeof bytes;
+    }
+
+    /// What the thread does.
+    void read_all() {
+        bool ended = false;
+        for (;;) {
+            io::event ready[2];
+            const int n = wake_->poller.wait(ready, 2, never);
+            bool asked = n < 0 && n != -EINTR;
+            for (int i = 0; i < n; ++i) asked = asked || ready[i].token == to_end;
+            if (asked) break;
+            if (n > 0) (void)read(ended);
+            if (ended) wake_->poller.remove(end_.get());
         }
+        for (int times = reads_at_end; !ended && times > 0 && read(ended); --times) {}
     }
 
 public:
     /// `read_end` is nonblocking; empty if nothing is captured.
     stdout_forwarder(detail::broker_engine<Io>& loop, log_forwarder<Io>& up,
                      typename Io::descriptor read_end)
-        : loop_(loop), up_(up), end_(std::move(read_end)) {
-        source_.fd = end_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) {
-            static_cast<source&>(s).self->read(reads_in_turn);
-        };
-    }
+        : loop_(loop), up_(up), end_(std::move(read_end)) {}
 
-    /// Threads: loop.
+    /// Begins to read. Where no thread or descriptor is to be had, stdout is not captured.
     void start() {
-        if (end_) loop_.watch(source_, io::interest::read);
+        if (!end_) return;
+        Io& io = loop_.io();
+        const construction attempt;
+        wake_.emplace(io);
+        if (!attempt.failure()) {
+            (void)wake_->poller.add(wake_->waker.fd(), to_end, io::interest::read);
+            (void)wake_->poller.add(end_.get(), to_read, io::interest::read);
+            reader_ = typename Io::thread(io, "mitogen stdout", [this] { read_all(); });
+        }
+        if (!attempt.failure()) return;
+        io.release_stdout();
+        wake_.reset();
+        end_.reset();
     }
 
-    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
+    /// Forwards what is in the pipe now, a last line without newline included.
     void finish() {
-        if (source_.watched) read(reads_at_end);
+        if (!wake_) return;
+        wake_->waker.wake();
+        reader_.join();
         lines_.finish([this](std::string_view line) { up_.line(line); });
-        loop_.unwatch(source_);
+        wake_.reset();
+    }
+
+    /// In a child made by fork(): closes the descriptors. The thread does not exist there.
+    void abandon() noexcept {
+        reader_.forget();
+        wake_.reset();
+        end_.reset();
     }
 };
 
@@ -37703,6 +37967,89 @@ MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/process/forked_streams.hpp ----
+// forked_streams.hpp: the streams of the C library in a copy of a process.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// Of a descriptor that may be open.
+inline bool is_writable(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/// Descriptors of this process into which something can be written, above 2.
+inline std::vector<int> writable_descriptors() {
+    constexpr int usual = 4096; // where they cannot be listed: a chroot without /proc
+    std::vector<int> found;
+    ::DIR* const all = ::opendir("/dev/fd");
+    if (!all) {
+        for (int fd = 3; fd < usual; ++fd)
+            if (is_writable(fd)) found.push_back(fd);
+        return found;
+    }
+    const int own = ::dirfd(all);
+    while (const ::dirent* entry = ::readdir(all)) {
+        const int fd = static_cast<int>(std::strtol(entry->d_name, nullptr, 10));
+        if (fd > 2 && fd != own && is_writable(fd)) found.push_back(fd);
+    }
+    ::closedir(all);
+    return found;
+}
+
+/// While it lives, as many descriptors as this process may have at all.
+class all_descriptors {
+    ::rlimit before_{};
+    bool raised_ = false;
+
+public:
+    all_descriptors() noexcept {
+        if (::getrlimit(RLIMIT_NOFILE, &before_) != 0) return;
+        ::rlimit most = before_;
+        most.rlim_cur = most.rlim_max;
+        raised_ = ::setrlimit(RLIMIT_NOFILE, &most) == 0;
+    }
+    all_descriptors(all_descriptors&&) = delete;
+    ~all_descriptors() {
+        if (raised_) static_cast<void>(::setrlimit(RLIMIT_NOFILE, &before_));
+    }
+};
+
+} // namespace detail
+
+/// In a child made by fork(), with one thread: empties the buffers of its streams. What is in them
+/// is the parent's, which writes it. No library lets streams be listed, but all can be flushed: so
+/// /dev/null takes the place of every descriptor meanwhile. Those of 1 and 2 must be gone already.
+MITOGEN_COLD inline void discard_buffered_output() {
+    struct set_aside {
+        int fd;
+        bool cloexec;
+        unique_fd file;
+    };
+    const unique_fd null(static_cast<int>(open("/dev/null", O_WRONLY)));
+    if (!null) return;
+    const detail::all_descriptors room;
+    std::vector<set_aside> files;
+    for (const int fd : detail::writable_descriptors()) {
+        if (fd == null.get()) continue;
+        const bool cloexec = (descriptor_flags(fd) & FD_CLOEXEC) != 0;
+        unique_fd file(static_cast<int>(dup_above(fd, 3)));
+        if (!file || dup_to(null.get(), fd) < 0) continue;
+        files.push_back({fd, cloexec, std::move(file)});
+    }
+    std::fflush(nullptr);
+    for (const set_aside& f : files) {
+        static_cast<void>(dup_to(f.file.get(), f.fd));
+        if (f.cloexec) static_cast<void>(set_cloexec(f.fd, true));
+    }
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/remote/serializable_method.hpp ----
 // serializable_method.hpp: connection methods on their way to the context that shall use them.
 
@@ -37979,6 +38326,7 @@ class child_process final : private basic_peer<Io>::events {
     int signals_ = 0;
     bool ending_ = false;
     bool detached_ = false;
+    int exit_code_ = 0;
 
 public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
@@ -37994,10 +38342,12 @@ public:
             connects_.cancel(from, reply_to);
         };
         overdue_.fire = [this] { overdue(); };
+        router_.on_abandon = [this] { stdout_.abandon(); };
     }
 
-    /// Serves the parent until it is gone or asks to end.
-    MITOGEN_COLD void run(child_ends<Io> ends) {
+    /// Serves the parent until it is gone or asks to end. Returns what the process exits with: 1 if
+    /// it has given up a parent that gave no sign of life.
+    MITOGEN_COLD int run(child_ends<Io> ends) {
         const peer_facts who{
             .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
         parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
@@ -38011,11 +38361,12 @@ public:
         });
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
-            stdout_.start();
             parent_->start();
         });
+        stdout_.start();
         dispatcher_.serve();
         leave();
+        return exit_code_;
     }
 
 private:
@@ -38023,13 +38374,22 @@ private:
         if (detached_)
             return (void)router_.link_lost(
                 link, error(reason::broker_exited, "this context has detached"));
+        if (link.transport->given_up()) say_why("the parent is lost: " + why);
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
         end(no_context, "the parent is lost");
     }
 
-    bool ask_debugger() override {
-        if constexpr (io::knows_debuggers<Io>)
-            return broker_.io().is_traced(broker_.io().parent_pid());
+    /// This context ends for a reason that the parent does not know, if it is still there: it may
+    /// have been stopped, or suspended.
+    MITOGEN_COLD void say_why(std::string_view text) {
+        exit_code_ = 1;
+        if constexpr (io::knows_held<Io>) // in a process of its own
+            log::detail::to_stderr({log::level::error, no_context, {}, "mitogen", text});
+    }
+
+    bool ask_held() override {
+        if constexpr (io::knows_held<Io>)
+            return broker_.io().is_held(broker_.io().parent_pid(), 0);
         else
             return false;
     }
@@ -38077,16 +38437,14 @@ private:
         dispatcher_.join_pool();
         router_.close();
         broker_.io().release_stdout();
+        stdout_.finish();
         flush();
         log::set_sink({}); // the router is about to go
     }
 
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
     MITOGEN_COLD void flush() {
-        broker_.run([this] {
-            stdout_.finish();
-            router_.logs().tell_all();
-        });
+        broker_.run([this] { router_.logs().tell_all(); });
         parent_->transport->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {
             ending_ = true;
@@ -38096,34 +38454,43 @@ private:
     }
 };
 
-/// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process,
-/// real or simulated.
+/// Runs a child whose link is ready. Returns when it has ended, what its process exits with. On the
+/// main thread of its process, real or simulated. `stdout_end`: where what it prints comes out, if
+/// it is captured already.
 template <class Io>
-MITOGEN_COLD void serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends, typename Io::descriptor stdout_end) {
     os::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
-    if (!welcome || welcome->ancestors.empty()) return;
+    if (!welcome || welcome->ancestors.empty()) return 0;
     io.set_title(welcome->title);
-    typename Io::descriptor stdout_end = io.capture_stdout();
+    if (!stdout_end) stdout_end = io.capture_stdout();
     for (const auto* end : {&ends.in, &ends.out, &stdout_end})
         if (*end) (void)io.set_nonblocking(end->get(), true);
     child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
-    child.run(std::move(ends));
+    return child.run(std::move(ends));
 }
 
 /// What a fork child does instead of returning from fork().
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)()) {
-    os::put_null(0);
-    os::put_null(1);
+    for (const int fd : {0, 1, 2}) os::put_null(fd);
+    os::discard_buffered_output();
     (void)os::dup_to(pipes.child_err.get(), 2);
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
-    if (on_start) on_start();
-    serve_as_child<Io>(std::move(io), std::move(ends));
-    os::exit_now(0);
+    log::detail::begin_copy();
+    typename Io::descriptor stdout_end = io.capture_stdout();
+    if (on_start) {
+        (void)os::set_nonblocking(1, true); // nobody reads yet
+        on_start();
+        (void)os::set_nonblocking(1, false);
+        std::clearerr(stdout);
+    }
+    const int code = serve_as_child<Io>(io, std::move(ends), std::move(stdout_end));
+    io::flush_in_time(io, nullptr);
+    os::exit_now(code);
 }
 
 } // namespace detail
@@ -38171,8 +38538,8 @@ MITOGEN_COLD void init(int argc, char** argv) {
     }
     detail::leave_first_stage(argv[0]);
     detail::child_ends<Io> ends{os::take_stdio(0), os::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
-    std::exit(0);
+    if (!ends.in || !ends.out) std::exit(0);
+    std::exit(detail::serve_as_child<Io>(Io{}, std::move(ends)));
 }
 
 namespace detail {

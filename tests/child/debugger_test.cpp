@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Contexts that a debugger holds, or that are stopped. Linux only: elseif the library does not know.
+// Contexts that a debugger holds, or that are stopped. Linux only: elseif the library does not
+// know.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 

@@ -147,8 +147,9 @@ TEST_CASE("a deadline, its own or that of the call around it, is not waited for"
     CHECK(contains(refusal<&within_a_time>(web), "which runs cycle_test::within_a_time"));
     CHECK(contains(refusal<&get_within_a_time>(web), "which runs cycle_test::get_within_a_time"));
     const auto timed = web.within(1h);
-    for (const auto& got : {timed.try_call<&call_itself>(), timed.try_call<&get_from_itself>(),
-                            timed.try_call<&through_pool>(), timed.try_call<&through_argument>(web)}) {
+    for (const auto& got :
+         {timed.try_call<&call_itself>(), timed.try_call<&get_from_itself>(),
+          timed.try_call<&through_pool>(), timed.try_call<&through_argument>(web)}) {
         REQUIRE_FALSE(got);
         CHECK(got.error().reason() == mitogen::reason::misuse);
     }

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/flush.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/thread.hpp>
@@ -17,6 +18,7 @@
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/pty.hpp>
+#include <mitogen/os/stderr.hpp>
 #include <mitogen/os/stdio.hpp>
 #include <mitogen/os/thread/parker.hpp>
 
@@ -117,8 +119,8 @@ struct posix {
 
     descriptor capture_stdout() const { return os::pipe_stdout(); }
     void release_stdout() const {
-        std::fflush(nullptr);
-        os::null_stdout();
+        flush_in_time(*this, stdout);
+        os::join_stdout_to_stderr();
     }
 
     /// Programs can be started at a terminal of their own.

@@ -145,8 +145,8 @@ public:
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// A thread or task is about to wait for an answer of this context itself, `for_ever`: it has
-    /// no use for the answer after this wait. If that is part of a cycle of such waits, so that nothing ends it, the answer is
-    /// an error that says so.
+    /// no use for the answer after this wait. If that is part of a cycle of such waits, so that
+    /// nothing ends it, the answer is an error that says so.
     virtual void waits_for_self(outstanding_call& answer, bool for_ever) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
