@@ -128,6 +128,7 @@
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/pipe_size.hpp>
 #include <mitogen/os/poll.hpp>
+#include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/process/detached_children.hpp>
 #include <mitogen/os/process/fork.hpp>

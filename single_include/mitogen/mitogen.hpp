@@ -20380,6 +20380,86 @@ inline int parent_pid() noexcept { return ::getppid(); }
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/process/crash.hpp ----
+// crash.hpp: saves what a process has printed into a pipe that it reads itself, when a fault or
+// abort() ends it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// What is to be saved. Read by a signal handler.
+struct crash_state {
+    std::atomic<int> fd{-1};
+    std::atomic<int> pid{0}; // a copy of this process does not read the pipe
+    std::atomic<const std::atomic<bool>*> busy{nullptr};
+    std::atomic<bool> handled{false};
+};
+inline constinit crash_state at_crash{};
+
+/// Waits without what a signal handler may not call.
+inline bool wait_in_handler(int fd, short events, int milliseconds) noexcept {
+    ::pollfd ready{fd, events, 0};
+    return ::poll(&ready, fd >= 0 ? 1 : 0, milliseconds) == 1;
+}
+
+/// Moves what is in the pipe to standard error, which the parent reads to its end. What a thread
+/// has taken out of it gets a moment to be sent. In a signal handler.
+inline void save_printed() noexcept {
+    constexpr int most_waits = 100; // of a millisecond: that thread may need what is held here
+    constexpr int most_reads = 256; // a megabyte: others may print for ever
+    constexpr int patience = 1000;  // ms
+    const int fd = at_crash.fd.load();
+    if (fd < 0 || at_crash.pid.load() != ::getpid()) return;
+    char bytes[4096]; // a pipe that is ready takes as much
+    for (int i = 0; i < most_reads && wait_in_handler(fd, POLLIN, 0); ++i) {
+        const ::ssize_t n = ::read(fd, bytes, sizeof bytes);
+        if (n <= 0) break;
+        if (!wait_in_handler(2, POLLOUT, patience)) return;
+        if (::write(2, bytes, static_cast<std::size_t>(n)) < 0) return;
+    }
+    for (int i = 0; i < most_waits && at_crash.busy.load()->load(); ++i)
+        static_cast<void>(wait_in_handler(-1, 0, 1));
+}
+
+/// The process ends by the same signal as it would have without this.
+inline void on_crash(int number, ::siginfo_t* info, void*) noexcept {
+    save_printed();
+    // else the fault comes again by itself
+    if (!info || info->si_code <= 0) static_cast<void>(::raise(number));
+}
+
+/// Signals for which the program has a handler, or that it ignores, stay as they are.
+inline void handle_crashes() noexcept {
+    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
+            now.sa_handler != SIG_DFL)
+            continue;
+        ::sigemptyset(&now.sa_mask);
+        now.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_ONSTACK);
+        now.sa_sigaction = &on_crash;
+        static_cast<void>(::sigaction(number, &now, nullptr));
+    }
+}
+
+} // namespace detail
+
+/// From now on what is in the pipe behind `fd`, nonblocking, goes to standard error if a fault or
+/// abort() ends this process; `busy` is true while a thread is about to send what it has read
+/// there. -1: nothing. Both must stay until then. Threads: one.
+inline void save_at_crash(int fd, const std::atomic<bool>* busy) noexcept {
+    detail::at_crash.fd.store(-1);
+    detail::at_crash.busy.store(busy);
+    detail::at_crash.pid.store(::getpid());
+    detail::at_crash.fd.store(fd);
+    if (fd >= 0 && !detail::at_crash.handled.exchange(true)) detail::handle_crashes();
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/process/title.hpp ----
 // title.hpp: what ps and top show for this process.
 
@@ -20665,6 +20745,10 @@ struct posix {
     void release_stdout() const {
         flush_in_time(*this, stdout);
         os::join_stdout_to_stderr();
+    }
+    /// See os/process/crash.hpp.
+    void save_at_crash(int fd, const std::atomic<bool>* busy) const noexcept {
+        os::save_at_crash(fd, busy);
     }
 
     /// Programs can be started at a terminal of their own.
@@ -27143,9 +27227,11 @@ public:
         loop_.cancel_slow_timer(tell_);
     }
 
-    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
+    /// The last lines. Takes what is in the pipe now, so that an error has the last words; a line
+    /// that has not ended is one too.
     std::string last_words() {
         drain();
+        tail_.finish([this](std::string_view line) { say(line); });
         return tail_.text();
     }
 
@@ -33293,6 +33379,12 @@ public:
 
     log_forwarder(log_forwarder&&) = delete;
 
+    /// Writes what was handed over, if nothing hinders that: whoever calls knows of nothing more.
+    void write_now() {
+        const std::lock_guard lock(mutex_);
+        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+    }
+
     /// A line of this context's stdout.
     void line(std::string_view text) {
         const std::lock_guard lock(mutex_);
@@ -33312,6 +33404,9 @@ public:
         if (admit(records_, now, text.size(), one_record, records))
             send(node_.id(), r.level, r.logger.substr(0, most_logger), text);
         plan(records_);
+        // it may be the last that this process does
+        if (const auto& parent = node_.parent(); parent && r.level >= log::level::warning)
+            parent->transport->write_instead();
     }
 
     /// A record of a context below, which was measured if it was made. `lost`: how many it says
@@ -35089,7 +35184,7 @@ namespace detail {
 /// A thread of its own reads it, which never prints: whatever prints waits while the pipe is full,
 /// and the loop may be what prints, in a task or a handler.
 ///
-/// Threads: one, the main one.
+/// Threads: start() and finish() one after the other, abandon() in a copy.
 template <class Io>
 class stdout_forwarder {
     /// What the thread waits with.
@@ -35105,6 +35200,7 @@ class stdout_forwarder {
     std::optional<wake_up> wake_;
     typename Io::thread reader_{};
     text_tail lines_; // the thread's while there is one
+    std::atomic<bool> reading_{false}; // what it has read is not on its way yet
 
     static constexpr std::uint64_t to_end = 1;
     static constexpr std::uint64_t to_read = 2;
@@ -35114,12 +35210,22 @@ class stdout_forwarder {
     /// False if there is no more to read at the moment, or `ended`: ever.
     bool read(bool& ended) {
         char bytes[16 * 1024];
+        reading_.store(true);
         const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) return false;
-        if (n <= 0) return ended = true, false;
-        lines_.feed({bytes, static_cast<std::size_t>(n)},
-                    [this](std::string_view line) { up_.line(line); });
-        return static_cast<std::size_t>(n) == sizeof bytes;
+        if (n > 0) {
+            lines_.feed({bytes, static_cast<std::size_t>(n)},
+                        [this](std::string_view line) { up_.line(line); });
+            up_.write_now();
+        }
+        reading_.store(false);
+        ended = n <= 0 && n != -EAGAIN && n != -EWOULDBLOCK;
+        return n == static_cast<long>(sizeof bytes);
+    }
+
+    /// Whether what this process has printed is to be saved if it crashes.
+    void save_at_crash(bool yes) noexcept {
+        if constexpr (requires(Io io) { io.save_at_crash(-1, &reading_); })
+            loop_.io().save_at_crash(yes ? end_.get() : -1, &reading_);
     }
 
     /// What the thread does.
@@ -35143,7 +35249,7 @@ public:
                      typename Io::descriptor read_end)
         : loop_(loop), up_(up), end_(std::move(read_end)) {}
 
-    /// Begins to read. Where no thread or descriptor is to be had, stdout is not captured.
+    /// Begins to read, when there is a parent. Where no thread or descriptor is to be had, stdout is not captured.
     void start() {
         if (!end_) return;
         Io& io = loop_.io();
@@ -35154,7 +35260,7 @@ public:
             (void)wake_->poller.add(end_.get(), to_read, io::interest::read);
             reader_ = typename Io::thread(io, "mitogen stdout", [this] { read_all(); });
         }
-        if (!attempt.failure()) return;
+        if (!attempt.failure()) return save_at_crash(true);
         io.release_stdout();
         wake_.reset();
         end_.reset();
@@ -35163,6 +35269,7 @@ public:
     /// Forwards what is in the pipe now, a last line without newline included.
     void finish() {
         if (!wake_) return;
+        save_at_crash(false);
         wake_->waker.wake();
         reader_.join();
         lines_.finish([this](std::string_view line) { up_.line(line); });
@@ -35171,6 +35278,7 @@ public:
 
     /// In a child made by fork(): closes the descriptors. The thread does not exist there.
     void abandon() noexcept {
+        save_at_crash(false);
         reader_.forget();
         wake_.reset();
         end_.reset();
@@ -38361,9 +38469,9 @@ public:
         });
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
+            stdout_.start();
             parent_->start();
         });
-        stdout_.start();
         dispatcher_.serve();
         leave();
         return exit_code_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -76,6 +77,15 @@ void print_until(int fd) { // somebody posts
         std::puts("a line of the main thread, which fills the pipe");
 }
 int print_one_line() { return std::puts("a line on the loop"); }
+void say_and_abort(int n) {
+    mitogen::log::write(mitogen::log::level::warning, "record " + std::to_string(n));
+    std::printf("line %d\n", n);
+    std::abort();
+}
+void say_and_fault() {
+    std::puts("before the fault");
+    ::raise(SIGSEGV);
+}
 mitogen::context make_child(mitogen::router& here) { return here.local({.name = "inner"}); }
 
 } // namespace stdio_test
@@ -187,6 +197,35 @@ TEST_CASE("what a grandchild prints comes up under its own name") {
         CHECK(r.context == id);
         CHECK(r.place == "inner");
     }
+}
+
+TEST_CASE("the last words of a grandchild arrive, whether or not they end a line") {
+    log_capture log;
+    tree t;
+    const mitogen::context inner = t.root.local().call<&make_child>();
+    inner.call<&print>("last on stdout", "last on stderr");
+    CHECK(inner.shutdown().get().success());
+    CHECK(log.wait_for("last on stdout"));
+    CHECK(log.wait_for("last on stderr"));
+    const mitogen::context crashing = t.root.local().call<&make_child>();
+    CHECK_FALSE(crashing.try_call<&say_and_abort>(77).has_value());
+    CHECK(log.wait_for("record 77"));
+    CHECK(log.wait_for("line 77"));
+}
+
+TEST_CASE("what a child has logged and printed before it crashes arrives") {
+    log_capture log;
+    tree t;
+    for (int n = 0; n < 10; ++n) {
+        const auto lost = t.root.local().try_call<&say_and_abort>(n);
+        REQUIRE_FALSE(lost.has_value());
+        CHECK(lost.error().detail().status.signal == SIGABRT);
+        CHECK(log.wait_for("record " + std::to_string(n)));
+        CHECK(log.wait_for("line " + std::to_string(n)));
+    }
+    const auto lost = t.root.local().try_call<&say_and_fault>();
+    REQUIRE_FALSE(lost.has_value());
+    CHECK(log.wait_for("before the fault"));
 }
 
 TEST_CASE("control characters of a child do not reach the terminal") {

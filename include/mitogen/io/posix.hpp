@@ -15,6 +15,7 @@
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/os/pipe_size.hpp>
 #include <mitogen/os/process/debugger.hpp>
+#include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/pty.hpp>
@@ -121,6 +122,10 @@ struct posix {
     void release_stdout() const {
         flush_in_time(*this, stdout);
         os::join_stdout_to_stderr();
+    }
+    /// See os/process/crash.hpp.
+    void save_at_crash(int fd, const std::atomic<bool>* busy) const noexcept {
+        os::save_at_crash(fd, busy);
     }
 
     /// Programs can be started at a terminal of their own.

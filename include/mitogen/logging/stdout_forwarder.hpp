@@ -10,6 +10,7 @@
 #include <mitogen/logging/log_forwarder.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +26,7 @@ namespace detail {
 /// A thread of its own reads it, which never prints: whatever prints waits while the pipe is full,
 /// and the loop may be what prints, in a task or a handler.
 ///
-/// Threads: one, the main one.
+/// Threads: start() and finish() one after the other, abandon() in a copy.
 template <class Io>
 class stdout_forwarder {
     /// What the thread waits with.
@@ -41,6 +42,7 @@ class stdout_forwarder {
     std::optional<wake_up> wake_;
     typename Io::thread reader_{};
     text_tail lines_; // the thread's while there is one
+    std::atomic<bool> reading_{false}; // what it has read is not on its way yet
 
     static constexpr std::uint64_t to_end = 1;
     static constexpr std::uint64_t to_read = 2;
@@ -50,12 +52,22 @@ class stdout_forwarder {
     /// False if there is no more to read at the moment, or `ended`: ever.
     bool read(bool& ended) {
         char bytes[16 * 1024];
+        reading_.store(true);
         const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) return false;
-        if (n <= 0) return ended = true, false;
-        lines_.feed({bytes, static_cast<std::size_t>(n)},
-                    [this](std::string_view line) { up_.line(line); });
-        return static_cast<std::size_t>(n) == sizeof bytes;
+        if (n > 0) {
+            lines_.feed({bytes, static_cast<std::size_t>(n)},
+                        [this](std::string_view line) { up_.line(line); });
+            up_.write_now();
+        }
+        reading_.store(false);
+        ended = n <= 0 && n != -EAGAIN && n != -EWOULDBLOCK;
+        return n == static_cast<long>(sizeof bytes);
+    }
+
+    /// Whether what this process has printed is to be saved if it crashes.
+    void save_at_crash(bool yes) noexcept {
+        if constexpr (requires(Io io) { io.save_at_crash(-1, &reading_); })
+            loop_.io().save_at_crash(yes ? end_.get() : -1, &reading_);
     }
 
     /// What the thread does.
@@ -79,7 +91,8 @@ public:
                      typename Io::descriptor read_end)
         : loop_(loop), up_(up), end_(std::move(read_end)) {}
 
-    /// Begins to read. Where no thread or descriptor is to be had, stdout is not captured.
+    /// Begins to read, when there is a parent. Where no thread or descriptor is to be had, stdout
+    /// is not captured.
     void start() {
         if (!end_) return;
         Io& io = loop_.io();
@@ -90,7 +103,7 @@ public:
             (void)wake_->poller.add(end_.get(), to_read, io::interest::read);
             reader_ = typename Io::thread(io, "mitogen stdout", [this] { read_all(); });
         }
-        if (!attempt.failure()) return;
+        if (!attempt.failure()) return save_at_crash(true);
         io.release_stdout();
         wake_.reset();
         end_.reset();
@@ -99,6 +112,7 @@ public:
     /// Forwards what is in the pipe now, a last line without newline included.
     void finish() {
         if (!wake_) return;
+        save_at_crash(false);
         wake_->waker.wake();
         reader_.join();
         lines_.finish([this](std::string_view line) { up_.line(line); });
@@ -107,6 +121,7 @@ public:
 
     /// In a child made by fork(): closes the descriptors. The thread does not exist there.
     void abandon() noexcept {
+        save_at_crash(false);
         reader_.forget();
         wake_.reset();
         end_.reset();

@@ -146,9 +146,9 @@ public:
         });
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
+            stdout_.start();
             parent_->start();
         });
-        stdout_.start();
         dispatcher_.serve();
         leave();
         return exit_code_;
