@@ -14,8 +14,8 @@
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/os/pipe_size.hpp>
-#include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/process/crash.hpp>
+#include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/pty.hpp>
