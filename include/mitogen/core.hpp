@@ -41,6 +41,7 @@
 #include <mitogen/flow/relay.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/epoll.hpp>
+#include <mitogen/io/flush.hpp>
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>
@@ -128,9 +129,11 @@
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/pipe_size.hpp>
 #include <mitogen/os/poll.hpp>
+#include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/process/detached_children.hpp>
 #include <mitogen/os/process/fork.hpp>
+#include <mitogen/os/process/forked_streams.hpp>
 #include <mitogen/os/process/init_proxy.hpp>
 #include <mitogen/os/process/kill_on_destroy_process.hpp>
 #include <mitogen/os/process/namespaces.hpp>
@@ -144,7 +147,8 @@
 #include <mitogen/os/program/program_words.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/random.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stderr.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/os/user/credentials.hpp>
 #include <mitogen/os/user/user_file.hpp>
 #include <mitogen/program/compressor.hpp>

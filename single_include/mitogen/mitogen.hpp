@@ -1184,14 +1184,46 @@ struct owned_state : state {
 /// The state in force.
 inline state& here() noexcept { return ambient ? *ambient : global; }
 
+/// Writes what it can without waiting, and returns how much that was: see os/stdio/stderr.hpp, which puts
+/// it here. Null in a program of nothing but this header.
+using stderr_writer = std::size_t (*)(const char* text, std::size_t size) noexcept;
+inline constinit std::atomic<stderr_writer> write_now{nullptr};
+
+/// What standard error has not taken.
+struct stderr_losses {
+    std::atomic<std::uint64_t> all{0};
+    std::atomic<std::uint64_t> untold{0};
+    std::atomic<bool> torn{false}; // the last line has no end
+};
+inline constinit stderr_losses unread{};
+
+/// Puts a line to standard error, or counts it.
+inline void put_line(std::string line) {
+    const stderr_writer now = write_now.load(std::memory_order_acquire);
+    if (!now) return (void)std::fwrite(line.data(), 1, line.size(), stderr);
+    const std::uint64_t lost = unread.untold.exchange(0, std::memory_order_relaxed);
+    const bool torn = unread.torn.exchange(false, std::memory_order_relaxed);
+    if (lost)
+        line.insert(0, "mitogen: " + std::to_string(lost) +
+                           " lines of the log are missing here: standard error was not read\n");
+    if (torn) line.insert(0, "\n");
+    const std::size_t written = now(line.data(), line.size());
+    if (written == line.size()) return;
+    unread.all.fetch_add(1, std::memory_order_relaxed);
+    unread.untold.fetch_add(lost + 1, std::memory_order_relaxed);
+    if (written || torn) unread.torn.store(true, std::memory_order_relaxed);
+}
+
+/// The default sink. Does not wait for whoever reads standard error: a pager, a terminal that is
+/// stopped.
 inline void to_stderr(const record& r) {
     // One write per line, so that lines of several threads do not mix.
     std::string line;
-    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 8);
+    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 16);
     if (!r.place.empty()) line.append("[").append(r.place).append("] ");
     if (r.logger == "mitogen") line.append("mitogen: ");
     line.append(r.text).append("\n");
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    put_line(std::move(line));
 }
 
 /// True while this thread is inside a sink.
@@ -1216,7 +1248,7 @@ MITOGEN_COLD inline void count_sink_failure() {
 } // namespace detail
 
 /// Replaces the sink for this process; an empty one brings back the default, which writes to
-/// stderr. Threads: any.
+/// stderr and waits for nobody: what is not read is lost, see unread_lines(). Threads: any.
 inline void set_sink(sink to) {
     detail::state& here = detail::here();
     auto* next =
@@ -1267,9 +1299,15 @@ inline bounds current_bounds() noexcept {
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes
 /// another one current.
 inline sink& current() {
-    static sink standard(&detail::to_stderr);
+    static sink& standard = *new sink(&detail::to_stderr); // static destructors log too
     auto* to = detail::here().current.load(std::memory_order_acquire);
     return to && to->call ? to->call : standard;
+}
+
+/// How many lines the default sink has not shown, because standard error was not read. The next one
+/// that is shown says so. Threads: any.
+inline std::uint64_t unread_lines() noexcept {
+    return detail::unread.all.load(std::memory_order_relaxed);
 }
 
 /// How many records the sinks of this process have answered with an exception. They are lost;
@@ -1281,16 +1319,27 @@ inline std::uint64_t sink_failures() noexcept {
 /// Hands one record to the sink, whatever its level.
 inline void emit(const record& r) {
     if (detail::in_sink) return detail::to_stderr(r);
+    auto* const to = detail::here().current.load(std::memory_order_acquire);
+    if (!to || !to->call) return detail::to_stderr(r);
 #if MITOGEN_HAS_EXCEPTIONS
     try {
-        detail::call_sink(current(), r);
+        detail::call_sink(to->call, r);
     } catch (...) {
         detail::count_sink_failure();
     }
 #else
-    detail::call_sink(current(), r);
+    detail::call_sink(to->call, r);
 #endif
 }
+
+namespace detail {
+/// In a child made by fork(): the sink is the parent's, with locks that threads of the parent may
+/// hold. Until the child has its own, records go to its stderr, which the parent reads.
+inline void begin_copy() {
+    in_sink = false;
+    set_sink({});
+}
+} // namespace detail
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {
@@ -12830,9 +12879,9 @@ public:
         const std::lock_guard lock(mutex_);
         if (closed_) return false;
         if (sleeper* s = first_) {
+            s->item.emplace(std::move(item)); // may throw: then the sleeper keeps its place
             first_ = s->next;
             if (!first_) last_ = nullptr;
-            s->item.emplace(std::move(item));
             s->served.store(true, std::memory_order_release);
             s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
         } else {
@@ -17035,6 +17084,8 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
+#include <dirent.h>
+#include <limits.h>
 #include <map>
 #include <poll.h>
 #include <pthread.h>
@@ -17044,6 +17095,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -18499,7 +18551,7 @@ inline long poll(::pollfd* entries, std::size_t count, duration_ns timeout) {
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/stdio.hpp ----
+// ---- mitogen/os/stdio/stdio.hpp ----
 // stdio.hpp: descriptors 0, 1 and 2 of a child: the link is taken away from them before the program
 // can write into it.
 
@@ -18522,21 +18574,36 @@ inline unique_fd take_stdio(int fd) {
     return moved;
 }
 
+namespace detail {
+
+/// Writes what stdout holds, as far as the pipe takes it, and has it write each line from now on.
+/// With a buffer of our own: without one glibc fills the old one, if stdout was used before.
+inline void buffer_stdout_by_line() {
+    static char lines[BUFSIZ];
+    static_cast<void>(set_nonblocking(1, true)); // nobody reads yet
+    static_cast<void>(std::setvbuf(stdout, lines, _IOLBF, sizeof lines));
+    static_cast<void>(set_nonblocking(1, false));
+}
+
+} // namespace detail
+
 /// Makes stdout a pipe, line-buffered and blocking, and returns its read end; empty if that fails:
-/// stdout stays /dev/null.
+/// stdout stays /dev/null. What was printed before, and is still in stdout's buffer, goes there
+/// too.
 inline unique_fd pipe_stdout() {
     unique_fd read_end;
     unique_fd write_end;
     if (pipe(read_end, write_end) < 0) return {};
     static_cast<void>(move_above_stdio(read_end));
-    std::fflush(stdout);
     static_cast<void>(dup_to(write_end.get(), 1));
-    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
+    detail::buffer_stdout_by_line();
     return read_end;
 }
 
-/// Puts /dev/null if stdout is.
-inline void null_stdout() { put_null(1); }
+/// From now on what is printed to stdout goes to stderr.
+inline void join_stdout_to_stderr() {
+    if (dup_to(2, 1) < 0) put_null(1);
+}
 
 /// Writes all of it, also to a nonblocking descriptor. False on failure.
 inline bool write_all(int fd, const void* from, std::size_t size) {
@@ -19889,7 +19956,7 @@ concept has_own_process = requires(Io io, int signal, const std::string& title) 
 
 /// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the
 /// end to read from, or nothing, then nothing is captured. `io.release_stdout()`: flushes what is
-/// buffered and closes this process's end of that pipe.
+/// buffered and closes this process's end of that pipe; what is printed from now on goes to stderr.
 template <class Io>
 concept has_stdout = requires(Io io) {
     { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;
@@ -20198,26 +20265,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/io/main_arguments.hpp ----
-// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real
-// processes.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-/// The arguments of main(). A fact of the operating system's process: simulated processes have
-/// none.
-struct main_arguments_type {
-    int argc = 0;
-    char** argv = nullptr;
-    bool known = false; ///< mitogen::init was called
-};
-/// Those of this process.
-inline constinit main_arguments_type main_arguments{};
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/os/process/signal.hpp ----
 // signal.hpp: what the library does about signals: survive SIGPIPE, let children's ends be known,
 // keep handlers off its threads.
@@ -20372,6 +20419,55 @@ static_assert(std::is_nothrow_move_assignable_v<posix_thread> &&
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/io/flush.hpp ----
+// flush.hpp: writes what the streams of the C library hold, at the end of a process, without
+// waiting for ever.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// As fflush(stream), null for all of them, but for a second at most: a thread that reads from a
+/// stream, or is stuck in writing to it, holds its lock. Then a thread is left behind that goes on
+/// with it, and with null so is the lock of the list of all streams: the process must not call
+/// exit() any more.
+template <class Io>
+MITOGEN_COLD void flush_in_time(Io& io, std::FILE* stream) {
+    constexpr duration_ns patience = 1'000'000'000;
+    const auto done = std::make_shared<posix_parker>(io);
+    const mitogen::detail::construction attempt;
+    posix_thread flusher(io, "mitogen flush", [done, stream] {
+        std::fflush(stream);
+        done->unpark();
+    });
+    if (attempt.failure()) // no thread is to be had, so there is none to wait for
+        std::fflush(stream);
+    else if (!done->park_until(mitogen::detail::after(io.now(), patience)))
+        flusher.forget();
+}
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/main_arguments.hpp ----
+// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real
+// processes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// The arguments of main(). A fact of the operating system's process: simulated processes have
+/// none.
+struct main_arguments_type {
+    int argc = 0;
+    char** argv = nullptr;
+    bool known = false; ///< mitogen::init was called
+};
+/// Those of this process.
+inline constinit main_arguments_type main_arguments{};
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/io/waker.hpp ----
 // waker.hpp: lets any thread interrupt a poller that is blocked in wait().
 
@@ -20499,6 +20595,86 @@ inline void enlarge_pipe([[maybe_unused]] int fd,
 #if defined(F_SETPIPE_SZ)
     static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
 #endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/crash.hpp ----
+// crash.hpp: saves what a process has printed into a pipe that it reads itself, when a fault or
+// abort() ends it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// What is to be saved. Read by a signal handler.
+struct crash_state {
+    std::atomic<int> fd{-1};
+    std::atomic<int> pid{0}; // a copy of this process does not read the pipe
+    std::atomic<const std::atomic<bool>*> busy{nullptr};
+    std::atomic<bool> handled{false};
+};
+inline constinit crash_state at_crash{};
+
+/// Waits without what a signal handler may not call.
+inline bool wait_in_handler(int fd, short events, int milliseconds) noexcept {
+    ::pollfd ready{fd, events, 0};
+    return ::poll(&ready, fd >= 0 ? 1 : 0, milliseconds) == 1;
+}
+
+/// Moves what is in the pipe to standard error, which the parent reads to its end. What a thread
+/// has taken out of it gets a moment to be sent. In a signal handler.
+inline void save_printed() noexcept {
+    constexpr int most_waits = 100; // of a millisecond: that thread may need what is held here
+    constexpr int most_reads = 256; // a megabyte: others may print for ever
+    constexpr int patience = 1000;  // ms
+    const int fd = at_crash.fd.load();
+    if (fd < 0 || at_crash.pid.load() != ::getpid()) return;
+    char bytes[4096]; // a pipe that is ready takes as much
+    for (int i = 0; i < most_reads && wait_in_handler(fd, POLLIN, 0); ++i) {
+        const ::ssize_t n = ::read(fd, bytes, sizeof bytes);
+        if (n <= 0) break;
+        if (!wait_in_handler(2, POLLOUT, patience)) return;
+        if (::write(2, bytes, static_cast<std::size_t>(n)) < 0) return;
+    }
+    for (int i = 0; i < most_waits && at_crash.busy.load()->load(); ++i)
+        static_cast<void>(wait_in_handler(-1, 0, 1));
+}
+
+/// The process ends by the same signal as it would have without this.
+inline void on_crash(int number, ::siginfo_t* info, void*) noexcept {
+    save_printed();
+    // else the fault comes again by itself
+    if (!info || info->si_code <= 0) static_cast<void>(::raise(number));
+}
+
+/// Signals for which the program has a handler, or that it ignores, stay as they are.
+inline void handle_crashes() noexcept {
+    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
+            now.sa_handler != SIG_DFL)
+            continue;
+        ::sigemptyset(&now.sa_mask);
+        now.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_ONSTACK);
+        now.sa_sigaction = &on_crash;
+        static_cast<void>(::sigaction(number, &now, nullptr));
+    }
+}
+
+} // namespace detail
+
+/// From now on what is in the pipe behind `fd`, nonblocking, goes to standard error if a fault or
+/// abort() ends this process; `busy` is true while a thread is about to send what it has read
+/// there. -1: nothing. Both must stay until then. Threads: one.
+inline void save_at_crash(int fd, const std::atomic<bool>* busy) noexcept {
+    detail::at_crash.fd.store(-1);
+    detail::at_crash.busy.store(busy);
+    detail::at_crash.pid.store(::getpid());
+    detail::at_crash.fd.store(fd);
+    if (fd >= 0 && !detail::at_crash.handled.exchange(true)) detail::handle_crashes();
 }
 
 } // namespace os
@@ -20693,6 +20869,89 @@ MITOGEN_COLD inline std::uint64_t random_number() {
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/stdio/stderr.hpp ----
+// stderr.hpp: lines for people, without waiting for those who read them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+// No part of what os/fault.hpp can make fail: whoever counts calls does not count log lines.
+
+/// Writes until that would wait or fails. Returns how much.
+template <class Write>
+std::size_t write_what_goes(std::size_t size, Write&& write) noexcept {
+    std::size_t done = 0;
+    while (done < size) {
+        const ::ssize_t n = write(done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        done += static_cast<std::size_t>(n);
+    }
+    return done;
+}
+
+/// Standard error once more, as an open file of its own: that one does not wait, and nobody else's
+/// is changed. -1 where that cannot be: no /proc, or another user's terminal.
+inline int reopen_stderr() noexcept {
+    return ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/// A pipe or terminal that could not be opened again: asked before each piece. A pipe that is ready
+/// takes PIPE_BUF bytes; a terminal about so many.
+inline std::size_t write_in_pieces(const char* text, std::size_t size, bool is_pipe) noexcept {
+    const std::size_t most = is_pipe ? PIPE_BUF : 256;
+    return write_what_goes(size, [&](std::size_t at, std::size_t left) -> ::ssize_t {
+        ::pollfd ready{2, POLLOUT, 0};
+        if (::poll(&ready, 1, 0) != 1) return 0;
+        return ::write(2, text + at, std::min(left, most));
+    });
+}
+
+/// Of a pipe that is full: whoever reads it may only be slow for a moment.
+inline std::size_t write_to_file(int fd, const char* text, std::size_t size,
+                                 bool is_pipe) noexcept {
+    const auto write = [&](std::size_t at, std::size_t left) {
+        return ::write(fd, text + at, left);
+    };
+    std::size_t done = write_what_goes(size, write);
+    if (done == size || !is_pipe || errno != EAGAIN) return done;
+    enlarge_pipe(fd, 1u << 20);
+    return done + write_what_goes(size - done, [&](std::size_t at, std::size_t left) {
+               return write(done + at, left);
+           });
+}
+
+} // namespace detail
+
+/// Writes to standard error what it takes now, and returns how much that was; all, if nobody will
+/// ever see it. Blocks: never, but for a disk.
+inline std::size_t write_stderr_now(const char* text, std::size_t size) noexcept {
+    struct ::stat what {};
+    if (::fstat(2, &what) != 0) return size;
+    if (S_ISSOCK(what.st_mode))
+        return detail::write_what_goes(size, [&](std::size_t at, std::size_t left) {
+            return ::send(2, text + at, left, MSG_DONTWAIT);
+        });
+    const bool is_pipe = S_ISFIFO(what.st_mode);
+    if (!is_pipe && !S_ISCHR(what.st_mode)) return detail::write_to_file(2, text, size, false);
+    const int again = detail::reopen_stderr();
+    if (again < 0) return detail::write_in_pieces(text, size, is_pipe);
+    const std::size_t done = detail::write_to_file(again, text, size, is_pipe);
+    ::close(again);
+    return done;
+}
+
+/// The default log sink writes that way in every program that has a loop.
+inline const bool stderr_is_written_now = [] {
+    log::detail::write_now.store(&write_stderr_now, std::memory_order_release);
+    return true;
+}();
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/io/posix.hpp ----
 // posix.hpp: what the epoll, poll and kqueue policies share: everything but the poller.
 
@@ -20791,8 +21050,12 @@ struct posix {
 
     descriptor capture_stdout() const { return os::pipe_stdout(); }
     void release_stdout() const {
-        std::fflush(nullptr);
-        os::null_stdout();
+        flush_in_time(*this, stdout);
+        os::join_stdout_to_stderr();
+    }
+    /// See os/process/crash.hpp.
+    void save_at_crash(int fd, const std::atomic<bool>* busy) const noexcept {
+        os::save_at_crash(fd, busy);
     }
 
     /// Programs can be started at a terminal of their own.
@@ -27349,9 +27612,11 @@ public:
         loop_.cancel_slow_timer(tell_);
     }
 
-    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
+    /// The last lines. Takes what is in the pipe now, so that an error has the last words; a line
+    /// that has not ended is one too.
     std::string last_words() {
         drain();
+        tail_.finish([this](std::string_view line) { say(line); });
         return tail_.text();
     }
 
@@ -33534,6 +33799,12 @@ public:
 
     log_forwarder(log_forwarder&&) = delete;
 
+    /// Writes what was handed over, if nothing hinders that: whoever calls knows of nothing more.
+    void write_now() {
+        const std::lock_guard lock(mutex_);
+        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+    }
+
     /// A line of this context's stdout.
     void line(std::string_view text) {
         const std::lock_guard lock(mutex_);
@@ -33553,6 +33824,9 @@ public:
         if (admit(records_, now, text.size(), one_record, records))
             send(node_.id(), r.level, r.logger.substr(0, most_logger), text);
         plan(records_);
+        // it may be the last that this process does
+        if (const auto& parent = node_.parent(); parent && r.level >= log::level::warning)
+            parent->transport->write_instead();
     }
 
     /// A record of a context below, which was measured if it was made. `lost`: how many it says
@@ -34278,17 +34552,17 @@ namespace detail {
 
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-int serve_as_child(Io io, child_ends<Io> ends);
+int serve_as_child(Io io, child_ends<Io> ends, typename Io::descriptor stdout_end = {});
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon`
-/// closes what the child must not have.
+/// closes what the child must not have. Nothing waits here for another thread, and no stream's
+/// lock: the loop stands still meanwhile.
 template <class Io, class Abandon>
     requires io::can_fork<Io> result<int> fork_child(Io& io, child_pipes<Io>& pipes,
                                                      void (*on_start)(), Abandon&& abandon) {
-        std::fflush(nullptr); // else what is in the buffers now would be written twice
         const result<int> pid = os::fork_process();
         if (!pid || *pid != 0) return pid;
         abandon();
@@ -34561,8 +34835,12 @@ public:
         closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->transport->abandon();
+        if (on_abandon) on_abandon();
         this->loop().abandon();
     }
+
+    /// Closes what belongs to this process and not to its router.
+    unique_function<void()> on_abandon{};
 
 private:
     outstanding_call& refused(error why) {
@@ -35325,59 +35603,110 @@ result<listener> router::try_listen(const std::string& path, listen_options opti
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
+/// A child's own stdout: a pipe whose lines go up the tree as log records.
+///
+/// A thread of its own reads it, which never prints: whatever prints waits while the pipe is full,
+/// and the loop may be what prints, in a task or a handler.
+///
+/// Threads: start() and finish() one after the other, abandon() in a copy.
 template <class Io>
 class stdout_forwarder {
-    struct source : event_source {
-        stdout_forwarder* self;
+    /// What the thread waits with.
+    struct wake_up {
+        typename Io::waker waker;
+        typename Io::poller poller;
+        explicit wake_up(Io& io) : waker(io), poller(io) {}
     };
 
     detail::broker_engine<Io>& loop_;
     log_forwarder<Io>& up_;
     typename Io::descriptor end_;
-    source source_{};
-    text_tail lines_;
+    std::optional<wake_up> wake_;
+    typename Io::thread reader_{};
+    text_tail lines_; // the thread's while there is one
+    std::atomic<bool> reading_{false}; // what it has read is not on its way yet
 
-    // thousands of lines already: what else the loop has to do comes in between
-    static constexpr int reads_in_turn = 1;
+    static constexpr std::uint64_t to_end = 1;
+    static constexpr std::uint64_t to_read = 2;
     // twice what a pipe holds at most; whoever else prints there may never end
     static constexpr int reads_at_end = 128;
 
-    /// Reads so often, at most.
-    void read(int times) {
-        while (times-- > 0) {
-            char bytes[16 * 1024];
-            const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
-            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-            if (n <= 0) return loop_.unwatch(source_);
+    /// False if there is no more to read at the moment, or `ended`: ever.
+    bool read(bool& ended) {
+        char bytes[16 * 1024];
+        reading_.store(true);
+        const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
+        if (n > 0) {
             lines_.feed({bytes, static_cast<std::size_t>(n)},
                         [this](std::string_view line) { up_.line(line); });
-            if (static_cast<std::size_t>(n) < sizeof bytes) return;
+            up_.write_now();
         }
+        reading_.store(false);
+        ended = n <= 0 && n != -EAGAIN && n != -EWOULDBLOCK;
+        return n == static_cast<long>(sizeof bytes);
+    }
+
+    /// Whether what this process has printed is to be saved if it crashes.
+    void save_at_crash(bool yes) noexcept {
+        if constexpr (requires(Io io) { io.save_at_crash(-1, &reading_); })
+            loop_.io().save_at_crash(yes ? end_.get() : -1, &reading_);
+    }
+
+    /// What the thread does.
+    void read_all() {
+        bool ended = false;
+        for (;;) {
+            io::event ready[2];
+            const int n = wake_->poller.wait(ready, 2, never);
+            bool asked = n < 0 && n != -EINTR;
+            for (int i = 0; i < n; ++i) asked = asked || ready[i].token == to_end;
+            if (asked) break;
+            if (n > 0) (void)read(ended);
+            if (ended) wake_->poller.remove(end_.get());
+        }
+        for (int times = reads_at_end; !ended && times > 0 && read(ended); --times) {}
     }
 
 public:
     /// `read_end` is nonblocking; empty if nothing is captured.
     stdout_forwarder(detail::broker_engine<Io>& loop, log_forwarder<Io>& up,
                      typename Io::descriptor read_end)
-        : loop_(loop), up_(up), end_(std::move(read_end)) {
-        source_.fd = end_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) {
-            static_cast<source&>(s).self->read(reads_in_turn);
-        };
-    }
+        : loop_(loop), up_(up), end_(std::move(read_end)) {}
 
-    /// Threads: loop.
+    /// Begins to read, when there is a parent. Where no thread or descriptor is to be had, stdout
+    /// is not captured.
     void start() {
-        if (end_) loop_.watch(source_, io::interest::read);
+        if (!end_) return;
+        Io& io = loop_.io();
+        const construction attempt;
+        wake_.emplace(io);
+        if (!attempt.failure()) {
+            (void)wake_->poller.add(wake_->waker.fd(), to_end, io::interest::read);
+            (void)wake_->poller.add(end_.get(), to_read, io::interest::read);
+            reader_ = typename Io::thread(io, "mitogen stdout", [this] { read_all(); });
+        }
+        if (!attempt.failure()) return save_at_crash(true);
+        io.release_stdout();
+        wake_.reset();
+        end_.reset();
     }
 
-    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
+    /// Forwards what is in the pipe now, a last line without newline included.
     void finish() {
-        if (source_.watched) read(reads_at_end);
+        if (!wake_) return;
+        save_at_crash(false);
+        wake_->waker.wake();
+        reader_.join();
         lines_.finish([this](std::string_view line) { up_.line(line); });
-        loop_.unwatch(source_);
+        wake_.reset();
+    }
+
+    /// In a child made by fork(): closes the descriptors. The thread does not exist there.
+    void abandon() noexcept {
+        save_at_crash(false);
+        reader_.forget();
+        wake_.reset();
+        end_.reset();
     }
 };
 
@@ -38167,6 +38496,89 @@ MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/process/forked_streams.hpp ----
+// forked_streams.hpp: the streams of the C library in a copy of a process.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// Of a descriptor that may be open.
+inline bool is_writable(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+/// Descriptors of this process into which something can be written, above 2.
+inline std::vector<int> writable_descriptors() {
+    constexpr int usual = 4096; // where they cannot be listed: a chroot without /proc
+    std::vector<int> found;
+    ::DIR* const all = ::opendir("/dev/fd");
+    if (!all) {
+        for (int fd = 3; fd < usual; ++fd)
+            if (is_writable(fd)) found.push_back(fd);
+        return found;
+    }
+    const int own = ::dirfd(all);
+    while (const ::dirent* entry = ::readdir(all)) {
+        const int fd = static_cast<int>(std::strtol(entry->d_name, nullptr, 10));
+        if (fd > 2 && fd != own && is_writable(fd)) found.push_back(fd);
+    }
+    ::closedir(all);
+    return found;
+}
+
+/// While it lives, as many descriptors as this process may have at all.
+class all_descriptors {
+    ::rlimit before_{};
+    bool raised_ = false;
+
+public:
+    all_descriptors() noexcept {
+        if (::getrlimit(RLIMIT_NOFILE, &before_) != 0) return;
+        ::rlimit most = before_;
+        most.rlim_cur = most.rlim_max;
+        raised_ = ::setrlimit(RLIMIT_NOFILE, &most) == 0;
+    }
+    all_descriptors(all_descriptors&&) = delete;
+    ~all_descriptors() {
+        if (raised_) static_cast<void>(::setrlimit(RLIMIT_NOFILE, &before_));
+    }
+};
+
+} // namespace detail
+
+/// In a child made by fork(), with one thread: empties the buffers of its streams. What is in them
+/// is the parent's, which writes it. No library lets streams be listed, but all can be flushed: so
+/// /dev/null takes the place of every descriptor meanwhile. Those of 1 and 2 must be gone already.
+MITOGEN_COLD inline void discard_buffered_output() {
+    struct set_aside {
+        int fd;
+        bool cloexec;
+        unique_fd file;
+    };
+    const unique_fd null(static_cast<int>(open("/dev/null", O_WRONLY)));
+    if (!null) return;
+    const detail::all_descriptors room;
+    std::vector<set_aside> files;
+    for (const int fd : detail::writable_descriptors()) {
+        if (fd == null.get()) continue;
+        const bool cloexec = (descriptor_flags(fd) & FD_CLOEXEC) != 0;
+        unique_fd file(static_cast<int>(dup_above(fd, 3)));
+        if (!file || dup_to(null.get(), fd) < 0) continue;
+        files.push_back({fd, cloexec, std::move(file)});
+    }
+    std::fflush(nullptr);
+    for (const set_aside& f : files) {
+        static_cast<void>(dup_to(f.file.get(), f.fd));
+        if (f.cloexec) static_cast<void>(set_cloexec(f.fd, true));
+    }
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/remote/serializable_method.hpp ----
 // serializable_method.hpp: connection methods on their way to the context that shall use them.
 
@@ -38459,6 +38871,7 @@ public:
             connects_.cancel(from, reply_to);
         };
         overdue_.fire = [this] { overdue(); };
+        router_.on_abandon = [this] { stdout_.abandon(); };
     }
 
     /// Serves the parent until it is gone or asks to end. Returns what the process exits with: 1 if
@@ -38556,6 +38969,7 @@ private:
         dispatcher_.join_pool();
         router_.close();
         broker_.io().release_stdout();
+        stdout_.finish();
         flush();
         log::set_sink({}); // the router is about to go
     }
@@ -38563,7 +38977,6 @@ private:
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
     MITOGEN_COLD void flush() {
         broker_.run([this] {
-            stdout_.finish();
             router_.logs().tell_all();
             parent_->tell(handles::farewell, {});
         });
@@ -38577,15 +38990,16 @@ private:
 };
 
 /// Runs a child whose link is ready. Returns when it has ended, what its process exits with. On the
-/// main thread of its process, real or simulated.
+/// main thread of its process, real or simulated. `stdout_end`: where what it prints comes out, if
+/// it is captured already.
 template <class Io>
-MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends, typename Io::descriptor stdout_end) {
     os::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
     if (!welcome || welcome->ancestors.empty()) return 0;
     io.set_title(welcome->title);
-    typename Io::descriptor stdout_end = io.capture_stdout();
+    if (!stdout_end) stdout_end = io.capture_stdout();
     for (const auto* end : {&ends.in, &ends.out, &stdout_end})
         if (*end) (void)io.set_nonblocking(end->get(), true);
     child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
@@ -38596,13 +39010,22 @@ MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends) {
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)()) {
-    os::put_null(0);
-    os::put_null(1);
+    for (const int fd : {0, 1, 2}) os::put_null(fd);
+    os::discard_buffered_output();
     (void)os::dup_to(pipes.child_err.get(), 2);
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
-    if (on_start) on_start();
-    os::exit_now(serve_as_child<Io>(std::move(io), std::move(ends)));
+    log::detail::begin_copy();
+    typename Io::descriptor stdout_end = io.capture_stdout();
+    if (on_start) {
+        (void)os::set_nonblocking(1, true); // nobody reads yet
+        on_start();
+        (void)os::set_nonblocking(1, false);
+        std::clearerr(stdout);
+    }
+    const int code = serve_as_child<Io>(io, std::move(ends), std::move(stdout_end));
+    io::flush_in_time(io, nullptr);
+    os::exit_now(code);
 }
 
 } // namespace detail

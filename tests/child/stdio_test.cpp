@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <mitogen/mitogen.hpp>
+#include <poll.h>
 #include <string>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -57,9 +59,39 @@ std::string title() {
     return out;
 }
 void log_it(std::string_view text) { mitogen::log::write(mitogen::log::level::error, text); }
+constexpr int many_lines = 3000; // more than a pipe holds
+mitogen::task<int> print_in_a_task() {
+    for (int i = 0; i < many_lines; ++i)
+        std::printf("line %d of a task, long enough for a pipe to be full soon\n", i);
+    co_return many_lines;
+}
+inline constexpr mitogen::handle<int> poke{5001};
+void print_in_a_handler(mitogen::router& here) {
+    here.add_handler(poke, [](const mitogen::message&, int lines) {
+        for (int i = 0; i < lines; ++i)
+            std::printf("line %d of a handler, long enough for a pipe to be full soon\n", i);
+    });
+}
+void print_until(int fd) { // somebody posts
+    for (pollfd ready{fd, POLLIN, 0}; ::poll(&ready, 1, 0) == 0;)
+        std::puts("a line of the main thread, which fills the pipe");
+}
+int print_one_line() { return std::puts("a line on the loop"); }
+void say_and_abort(int n) {
+    mitogen::log::write(mitogen::log::level::warning, "record " + std::to_string(n));
+    std::printf("line %d\n", n);
+    std::abort();
+}
+void say_and_fault() {
+    std::puts("before the fault");
+    ::raise(SIGSEGV);
+}
 mitogen::context make_child(mitogen::router& here) { return here.local({.name = "inner"}); }
 
 } // namespace stdio_test
+
+template <>
+inline constexpr auto mitogen::run_on<&stdio_test::print_one_line> = mitogen::on::loop;
 
 namespace {
 using namespace stdio_test;
@@ -167,6 +199,35 @@ TEST_CASE("what a grandchild prints comes up under its own name") {
     }
 }
 
+TEST_CASE("the last words of a grandchild arrive, whether or not they end a line") {
+    log_capture log;
+    tree t;
+    const mitogen::context inner = t.root.local().call<&make_child>();
+    inner.call<&print>("last on stdout", "last on stderr");
+    CHECK(inner.shutdown().get().success());
+    CHECK(log.wait_for("last on stdout"));
+    CHECK(log.wait_for("last on stderr"));
+    const mitogen::context crashing = t.root.local().call<&make_child>();
+    CHECK_FALSE(crashing.try_call<&say_and_abort>(77).has_value());
+    CHECK(log.wait_for("record 77"));
+    CHECK(log.wait_for("line 77"));
+}
+
+TEST_CASE("what a child has logged and printed before it crashes arrives") {
+    log_capture log;
+    tree t;
+    for (int n = 0; n < 10; ++n) {
+        const auto lost = t.root.local().try_call<&say_and_abort>(n);
+        REQUIRE_FALSE(lost.has_value());
+        CHECK(lost.error().detail().status.signal == SIGABRT);
+        CHECK(log.wait_for("record " + std::to_string(n)));
+        CHECK(log.wait_for("line " + std::to_string(n)));
+    }
+    const auto lost = t.root.local().try_call<&say_and_fault>();
+    REQUIRE_FALSE(lost.has_value());
+    CHECK(log.wait_for("before the fault"));
+}
+
 TEST_CASE("control characters of a child do not reach the terminal") {
     log_capture log;
     tree t;
@@ -182,6 +243,31 @@ TEST_CASE("the process title shows the context's name") {
     const std::string shown = child.call<&title>();
     INFO(shown);
     CHECK(contains(shown, "mitogen:web1"));
+}
+
+TEST_CASE("a task and a handler print more than a pipe holds") {
+    log_capture log;
+    tree t;
+    const mitogen::context child = t.root.local();
+    CHECK(child.call<&print_in_a_task>() == many_lines);
+    CHECK(log.wait_for("line 2999 of a task"));
+    child.call<&print_in_a_handler>();
+    child.send(poke, many_lines);
+    CHECK(log.wait_for("line 2999 of a handler"));
+    CHECK(child.call<&generic::add>(1, 2) == 3);
+}
+
+TEST_CASE("the loop prints although the pipe is full of what the main thread prints") {
+    log_capture log;
+    generic::shared_pipe over;
+    tree t;
+    const mitogen::context child = t.root.local();
+    auto busy = child.call_async<&print_until>(over.read_end());
+    CHECK(log.wait_for("a line of the main thread"));
+    for (int i = 0; i < 100; ++i) CHECK(child.call<&print_one_line>() >= 0);
+    over.post();
+    busy.get();
+    CHECK(child.shutdown().get().success());
 }
 
 TEST_CASE("a program that was started without 0, 1 or 2 has children all the same") {

@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <random>
 #include <string>
@@ -141,6 +142,45 @@ MITOGEN_POLICY_TEST(": an item that comes between the deadline and the way out i
     const auto got = l.try_get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); });
     REQUIRE(got);
     CHECK(*got == 9);
+    CHECK(l.size() == 0);
+}
+
+/// Cannot be moved while `fragile`.
+struct fragile_item {
+    int value;
+    static inline bool fragile = false;
+
+    explicit fragile_item(int v) : value(v) {}
+    fragile_item(const fragile_item& other) : value(other.value) {
+        if (fragile) throw std::bad_alloc();
+    }
+};
+
+MITOGEN_POLICY_TEST(": an item that cannot be moved leaves the sleepers where they are") {
+    io_type io;
+    mitogen::basic_latch<fragile_item, io_type> l(io);
+    fragile_item item(1);
+    const auto put_fails = [&] {
+        fragile_item::fragile = true;
+        try {
+            l.put(std::move(item));
+        } catch (const std::bad_alloc&) {}
+        fragile_item::fragile = false;
+    };
+    int got = 0;
+    io_type::parker asleep(io);
+    io_type::thread sleeper(io, "sleeper", [&] {
+        got = l.try_get_until(never, [&](auto& wake, mitogen::instant until, auto&& ready) {
+                   asleep.unpark();
+                   while (!ready() && wake.sleep_until(until)) {}
+               })->value;
+    });
+    asleep.park();
+    put_fails();
+    CHECK(l.put(fragile_item(2)));
+    sleeper.join();
+    CHECK(got == 2);
+    put_fails();
     CHECK(l.size() == 0);
 }
 

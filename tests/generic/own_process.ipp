@@ -51,7 +51,8 @@ TEST_CASE(MITOGEN_TEST_NAME
           }) == 0);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": what is printed can be read until stdout is released") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": what is printed can be read until stdout is released, then it goes to stderr") {
     CHECK(generic::forked([] {
               io_type io;
               const auto end = io.capture_stdout();
@@ -62,9 +63,12 @@ TEST_CASE(MITOGEN_TEST_NAME ": what is printed can be read until stdout is relea
               char bytes[256];
               for (long n; (n = io.read_waiting(end.get(), bytes, sizeof bytes)) > 0;)
                   got.append(bytes, static_cast<std::size_t>(n));
-              std::puts("nobody hears this, and nothing breaks");
-              return got == "a line\nand the beginning of another" && std::fflush(stdout) == 0 ? 0
-                                                                                               : 2;
+              if (got != "a line\nand the beginning of another") return 2;
+              int ends[2]; // of what is standard error then
+              if (::pipe(ends) != 0 || ::dup2(ends[1], 2) != 2) return 3;
+              io.release_stdout();
+              std::puts("later");
+              return ::read(ends[0], bytes, sizeof bytes) == 6 ? 0 : 4;
           }) == 0);
 }
 

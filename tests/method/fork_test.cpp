@@ -2,11 +2,13 @@
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fcntl.h>
 #include <mitogen/mitogen.hpp>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -27,13 +29,78 @@ int open_above_stdio() {
 mitogen::context fork_here(mitogen::router& here) { return here.fork(); }
 void die_at_start() { ::_exit(5); }
 void change_memory() { memory = 77; }
+void log_at_start() {
+    mitogen::log::write(mitogen::log::level::error, "start", "hello of on_start");
+    std::puts("printed by on_start");
+}
+void print_much_at_start() { // more than a pipe holds, and nobody reads yet
+    for (int i = 0; i < 50'000; ++i) std::printf("line %d of on_start\n", i);
+}
+void print_lines() {
+    std::puts("first of two");
+    std::puts("second of two");
+}
+/// Some of this process's threads log all the time while it forks.
+std::string fork_while_logging(mitogen::router& here) {
+    std::atomic<bool> over{false};
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 3; ++n)
+        threads.emplace_back([&] {
+            while (!over) mitogen::log::write(mitogen::log::level::error, "x", "a line");
+        });
+    std::string said = "up";
+    for (int i = 0; i < 10 && said == "up"; ++i) {
+        const auto child = here.try_fork({.on_start = &log_at_start});
+        if (!child) said = child.error().message();
+    }
+    over = true;
+    for (std::thread& t : threads) t.join();
+    return said;
+}
+/// Leaves a thread that waits for a line for ever, and so has stdin's lock.
+void wait_for_a_line() {
+    static int ends[2] = {-1, -1};
+    if (::pipe(ends) != 0 || ::dup2(ends[0], 0) < 0) return;
+    std::thread([] { (void)std::getchar(); }).detach();
+    while (::ftrylockfile(stdin) == 0) {
+        ::funlockfile(stdin);
+        std::this_thread::yield();
+    }
+}
+void print_without_flushing(int fd) {
+    std::fputs("x", ::fdopen(fd, "w")); // as one that was opened and never closed
+}
 
 } // namespace fork_test
 
 namespace {
 using namespace fork_test;
+using generic::log_capture;
 using generic::shared_pipe;
 using generic::tree;
+
+/// A thread that waits for a byte in a stream, and has the stream's lock meanwhile.
+class waiting_reader {
+    shared_pipe pipe_;
+    std::FILE* stream_;
+    std::thread thread_;
+
+public:
+    waiting_reader() : stream_(::fdopen(::dup(pipe_.read_end()), "r")) {
+        if (!stream_) throw std::runtime_error("fdopen");
+        thread_ = std::thread([this] { (void)std::fgetc(stream_); });
+        while (::ftrylockfile(stream_) == 0) {
+            ::funlockfile(stream_);
+            std::this_thread::yield();
+        }
+    }
+    waiting_reader(waiting_reader&&) = delete;
+    ~waiting_reader() {
+        pipe_.post();
+        thread_.join();
+        std::fclose(stream_);
+    }
+};
 
 TEST_CASE("a fork child has its parent's memory as it was, and a copy of its own") {
     memory = 42;
@@ -168,6 +235,107 @@ TEST_CASE("forking while other threads call and wait") {
     over = true;
     for (auto& c : callers) c.join();
     CHECK(wrong == 0);
+}
+
+TEST_CASE("forking waits for nobody who waits for input, and neither does the child") {
+    const waiting_reader somebody;
+    tree t;
+    const mitogen::context other = t.root.local();
+    const mitogen::context child = t.root.fork();
+    CHECK(child.call<&generic::add>(1, 2) == 3);
+    CHECK(other.call<&generic::add>(2, 2) == 4);
+    CHECK(child.call<&fork_here>().call<&generic::add>(2, 3) == 5);
+    CHECK(child.shutdown().get().success());
+}
+
+TEST_CASE("a child ends although a thread of it waits for input") {
+    tree t;
+    const mitogen::context child = GENERATE(false, true) ? t.root.fork() : t.root.local();
+    child.call<&wait_for_a_line>();
+    CHECK(child.shutdown().get().success());
+}
+
+TEST_CASE("lines that threads write meanwhile are written once, whatever forks") {
+    shared_pipe lines;
+    std::FILE* const out = ::fdopen(::dup(lines.write_end()), "w");
+    REQUIRE(out);
+    std::string got;
+    std::thread collector([&] {
+        char bytes[4096];
+        for (ssize_t n; (n = ::read(lines.read_end(), bytes, sizeof bytes)) > 0;)
+            got.append(bytes, static_cast<std::size_t>(n));
+    });
+    std::atomic<bool> over{false};
+    std::atomic<long> written{0};
+    std::vector<std::thread> writers;
+    for (int n = 0; n < 4; ++n)
+        writers.emplace_back([&] {
+            while (!over) {
+                std::fprintf(out, "%ld\n", written++);
+                std::this_thread::yield();
+            }
+        });
+    {
+        tree t;
+        for (int i = 0; i < 20; ++i) CHECK(t.root.fork().shutdown().get().success());
+    }
+    over = true;
+    for (std::thread& w : writers) w.join();
+    std::fclose(out);
+    lines.close_write_end();
+    collector.join();
+    CHECK(std::count(got.begin(), got.end(), '\n') == written);
+}
+
+TEST_CASE("what a fork child has written to a stream of its own is flushed at its end") {
+    shared_pipe file;
+    tree t;
+    const mitogen::context child = t.root.fork();
+    child.call<&print_without_flushing>(file.write_end());
+    CHECK(child.shutdown().get().success());
+    CHECK(file.wait());
+}
+
+TEST_CASE("what on_start logs and prints arrives, and it may print any amount") {
+    log_capture log;
+    tree t;
+    const mitogen::context child = t.root.fork({.on_start = &log_at_start});
+    CHECK(log.wait_for("hello of on_start"));
+    CHECK(log.wait_for("printed by on_start"));
+    CHECK(child.call<&generic::add>(1, 2) == 3);
+    const mitogen::context chatty = t.root.fork({.on_start = &print_much_at_start});
+    CHECK(chatty.call<&generic::add>(1, 2) == 3);
+    CHECK(log.wait_for("line 0 of on_start"));
+}
+
+TEST_CASE("on_start may log although other threads of the parent do") {
+    log_capture log;
+    tree t;
+    CHECK(t.root.local().call<&fork_while_logging>() == "up");
+    CHECK(log.wait_for("hello of on_start"));
+}
+
+TEST_CASE("each line that a fork child prints comes at once, whatever its parent has printed") {
+    log_capture log;
+    std::fflush(stdout);
+    const int stdout_before = ::dup(1);
+    REQUIRE(stdout_before >= 0);
+    std::FILE* const file = std::tmpfile(); // as `program > file`
+    REQUIRE(file);
+    REQUIRE(::dup2(::fileno(file), 1) == 1);
+    std::puts("the parent prints first");
+    {
+        tree t;
+        const mitogen::context child = t.root.fork();
+        child.call<&print_lines>();
+        CHECK(log.wait_for("first of two"));
+        CHECK(log.wait_for("second of two"));
+        CHECK(child.call<&fork_here>().call<&generic::add>(1, 2) == 3);
+    }
+    std::fflush(stdout);
+    ::dup2(stdout_before, 1);
+    ::close(stdout_before);
+    std::fclose(file);
 }
 
 } // namespace

@@ -25,8 +25,8 @@
     instantiate class mitogen::detail::basic_router_core<policy>;                                  \
     instantiate class mitogen::detail::basic_child<policy>;                                        \
     instantiate class mitogen::detail::basic_dispatcher<policy>;                                   \
-    instantiate int mitogen::detail::serve_as_child<policy>(policy,                               \
-                                                             mitogen::detail::child_ends<policy>);
+    instantiate int mitogen::detail::serve_as_child<policy>(                                       \
+        policy, mitogen::detail::child_ends<policy>, typename policy::descriptor);
 
 // Of these, all members are there under the native policy alone.
 #define MITOGEN_TEST_PREPARE_NATIVE(instantiate)                                                   \

@@ -7,6 +7,7 @@
 #include <mitogen/base/ids.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -87,14 +88,46 @@ struct owned_state : state {
 /// The state in force.
 inline state& here() noexcept { return ambient ? *ambient : global; }
 
+/// Writes what it can without waiting, and returns how much that was: see os/stdio/stderr.hpp,
+/// which puts it here. Null in a program of nothing but this header.
+using stderr_writer = std::size_t (*)(const char* text, std::size_t size) noexcept;
+inline constinit std::atomic<stderr_writer> write_now{nullptr};
+
+/// What standard error has not taken.
+struct stderr_losses {
+    std::atomic<std::uint64_t> all{0};
+    std::atomic<std::uint64_t> untold{0};
+    std::atomic<bool> torn{false}; // the last line has no end
+};
+inline constinit stderr_losses unread{};
+
+/// Puts a line to standard error, or counts it.
+inline void put_line(std::string line) {
+    const stderr_writer now = write_now.load(std::memory_order_acquire);
+    if (!now) return (void)std::fwrite(line.data(), 1, line.size(), stderr);
+    const std::uint64_t lost = unread.untold.exchange(0, std::memory_order_relaxed);
+    const bool torn = unread.torn.exchange(false, std::memory_order_relaxed);
+    if (lost)
+        line.insert(0, "mitogen: " + std::to_string(lost) +
+                           " lines of the log are missing here: standard error was not read\n");
+    if (torn) line.insert(0, "\n");
+    const std::size_t written = now(line.data(), line.size());
+    if (written == line.size()) return;
+    unread.all.fetch_add(1, std::memory_order_relaxed);
+    unread.untold.fetch_add(lost + 1, std::memory_order_relaxed);
+    if (written || torn) unread.torn.store(true, std::memory_order_relaxed);
+}
+
+/// The default sink. Does not wait for whoever reads standard error: a pager, a terminal that is
+/// stopped.
 inline void to_stderr(const record& r) {
     // One write per line, so that lines of several threads do not mix.
     std::string line;
-    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 8);
+    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 16);
     if (!r.place.empty()) line.append("[").append(r.place).append("] ");
     if (r.logger == "mitogen") line.append("mitogen: ");
     line.append(r.text).append("\n");
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    put_line(std::move(line));
 }
 
 /// True while this thread is inside a sink.
@@ -119,7 +152,7 @@ MITOGEN_COLD inline void count_sink_failure() {
 } // namespace detail
 
 /// Replaces the sink for this process; an empty one brings back the default, which writes to
-/// stderr. Threads: any.
+/// stderr and waits for nobody: what is not read is lost, see unread_lines(). Threads: any.
 inline void set_sink(sink to) {
     detail::state& here = detail::here();
     auto* next =
@@ -170,9 +203,15 @@ inline bounds current_bounds() noexcept {
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes
 /// another one current.
 inline sink& current() {
-    static sink standard(&detail::to_stderr);
+    static sink& standard = *new sink(&detail::to_stderr); // static destructors log too
     auto* to = detail::here().current.load(std::memory_order_acquire);
     return to && to->call ? to->call : standard;
+}
+
+/// How many lines the default sink has not shown, because standard error was not read. The next one
+/// that is shown says so. Threads: any.
+inline std::uint64_t unread_lines() noexcept {
+    return detail::unread.all.load(std::memory_order_relaxed);
 }
 
 /// How many records the sinks of this process have answered with an exception. They are lost;
@@ -184,16 +223,27 @@ inline std::uint64_t sink_failures() noexcept {
 /// Hands one record to the sink, whatever its level.
 inline void emit(const record& r) {
     if (detail::in_sink) return detail::to_stderr(r);
+    auto* const to = detail::here().current.load(std::memory_order_acquire);
+    if (!to || !to->call) return detail::to_stderr(r);
 #if MITOGEN_HAS_EXCEPTIONS
     try {
-        detail::call_sink(current(), r);
+        detail::call_sink(to->call, r);
     } catch (...) {
         detail::count_sink_failure();
     }
 #else
-    detail::call_sink(current(), r);
+    detail::call_sink(to->call, r);
 #endif
 }
+
+namespace detail {
+/// In a child made by fork(): the sink is the parent's, with locks that threads of the parent may
+/// hold. Until the child has its own, records go to its stderr, which the parent reads.
+inline void begin_copy() {
+    in_sink = false;
+    set_sink({});
+}
+} // namespace detail
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {

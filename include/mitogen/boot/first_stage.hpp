@@ -8,7 +8,7 @@
 #include <mitogen/os/fd.hpp>
 #include <mitogen/os/file.hpp>
 #include <mitogen/os/program/executable.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/protocol/handshake.hpp>
 
 #include <algorithm>

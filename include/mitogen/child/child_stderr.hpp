@@ -123,9 +123,11 @@ public:
         loop_.cancel_slow_timer(tell_);
     }
 
-    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
+    /// The last lines. Takes what is in the pipe now, so that an error has the last words; a line
+    /// that has not ended is one too.
     std::string last_words() {
         drain();
+        tail_.finish([this](std::string_view line) { say(line); });
         return tail_.text();
     }
 

@@ -141,7 +141,7 @@ concept has_own_process = requires(Io io, int signal, const std::string& title) 
 
 /// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the
 /// end to read from, or nothing, then nothing is captured. `io.release_stdout()`: flushes what is
-/// buffered and closes this process's end of that pipe.
+/// buffered and closes this process's end of that pipe; what is printed from now on goes to stderr.
 template <class Io>
 concept has_stdout = requires(Io io) {
     { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/flush.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/thread.hpp>
@@ -13,12 +14,14 @@
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/os/pipe_size.hpp>
+#include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/random.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stderr.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/os/thread/parker.hpp>
 
 #include <cstddef>
@@ -121,8 +124,12 @@ struct posix {
 
     descriptor capture_stdout() const { return os::pipe_stdout(); }
     void release_stdout() const {
-        std::fflush(nullptr);
-        os::null_stdout();
+        flush_in_time(*this, stdout);
+        os::join_stdout_to_stderr();
+    }
+    /// See os/process/crash.hpp.
+    void save_at_crash(int fd, const std::atomic<bool>* busy) const noexcept {
+        os::save_at_crash(fd, busy);
     }
 
     /// Programs can be started at a terminal of their own.

@@ -59,6 +59,12 @@ public:
 
     log_forwarder(log_forwarder&&) = delete;
 
+    /// Writes what was handed over, if nothing hinders that: whoever calls knows of nothing more.
+    void write_now() {
+        const std::lock_guard lock(mutex_);
+        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+    }
+
     /// A line of this context's stdout.
     void line(std::string_view text) {
         const std::lock_guard lock(mutex_);
@@ -78,6 +84,9 @@ public:
         if (admit(records_, now, text.size(), one_record, records))
             send(node_.id(), r.level, r.logger.substr(0, most_logger), text);
         plan(records_);
+        // it may be the last that this process does
+        if (const auto& parent = node_.parent(); parent && r.level >= log::level::warning)
+            parent->transport->write_instead();
     }
 
     /// A record of a context below, which was measured if it was made. `lost`: how many it says

@@ -15,7 +15,6 @@
 #include <mitogen/method/method.hpp>
 #include <mitogen/os/process/fork.hpp>
 
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,17 +52,17 @@ namespace detail {
 
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-int serve_as_child(Io io, child_ends<Io> ends);
+int serve_as_child(Io io, child_ends<Io> ends, typename Io::descriptor stdout_end = {});
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon`
-/// closes what the child must not have.
+/// closes what the child must not have. Nothing waits here for another thread, and no stream's
+/// lock: the loop stands still meanwhile.
 template <class Io, class Abandon>
     requires io::can_fork<Io> result<int> fork_child(Io& io, child_pipes<Io>& pipes,
                                                      void (*on_start)(), Abandon&& abandon) {
-        std::fflush(nullptr); // else what is in the buffers now would be written twice
         const result<int> pid = os::fork_process();
         if (!pid || *pid != 0) return pid;
         abandon();

@@ -6,6 +6,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/child/child_pipes.hpp>
 #include <mitogen/child/shutdown_ladder.hpp>
+#include <mitogen/io/flush.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/link/build_hash.hpp>
 #include <mitogen/link/peer.hpp>
@@ -15,9 +16,10 @@
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/process/fork.hpp>
+#include <mitogen/os/process/forked_streams.hpp>
 #include <mitogen/os/process/signal.hpp>
 #include <mitogen/os/program/executable.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/protocol/handshake.hpp>
 #include <mitogen/protocol/hello_reader.hpp>
 #include <mitogen/protocol/shutdown_notice.hpp>
@@ -30,6 +32,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -124,6 +127,7 @@ public:
             connects_.cancel(from, reply_to);
         };
         overdue_.fire = [this] { overdue(); };
+        router_.on_abandon = [this] { stdout_.abandon(); };
     }
 
     /// Serves the parent until it is gone or asks to end. Returns what the process exits with: 1 if
@@ -221,6 +225,7 @@ private:
         dispatcher_.join_pool();
         router_.close();
         broker_.io().release_stdout();
+        stdout_.finish();
         flush();
         log::set_sink({}); // the router is about to go
     }
@@ -228,7 +233,6 @@ private:
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
     MITOGEN_COLD void flush() {
         broker_.run([this] {
-            stdout_.finish();
             router_.logs().tell_all();
             parent_->tell(handles::farewell, {});
         });
@@ -242,15 +246,16 @@ private:
 };
 
 /// Runs a child whose link is ready. Returns when it has ended, what its process exits with. On the
-/// main thread of its process, real or simulated.
+/// main thread of its process, real or simulated. `stdout_end`: where what it prints comes out, if
+/// it is captured already.
 template <class Io>
-MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends, typename Io::descriptor stdout_end) {
     os::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
     if (!welcome || welcome->ancestors.empty()) return 0;
     io.set_title(welcome->title);
-    typename Io::descriptor stdout_end = io.capture_stdout();
+    if (!stdout_end) stdout_end = io.capture_stdout();
     for (const auto* end : {&ends.in, &ends.out, &stdout_end})
         if (*end) (void)io.set_nonblocking(end->get(), true);
     child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
@@ -261,13 +266,22 @@ MITOGEN_COLD int serve_as_child(Io io, child_ends<Io> ends) {
 template <class Io>
     requires io::can_fork<Io>
 [[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)()) {
-    os::put_null(0);
-    os::put_null(1);
+    for (const int fd : {0, 1, 2}) os::put_null(fd);
+    os::discard_buffered_output();
     (void)os::dup_to(pipes.child_err.get(), 2);
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
-    if (on_start) on_start();
-    os::exit_now(serve_as_child<Io>(std::move(io), std::move(ends)));
+    log::detail::begin_copy();
+    typename Io::descriptor stdout_end = io.capture_stdout();
+    if (on_start) {
+        (void)os::set_nonblocking(1, true); // nobody reads yet
+        on_start();
+        (void)os::set_nonblocking(1, false);
+        std::clearerr(stdout);
+    }
+    const int code = serve_as_child<Io>(io, std::move(ends), std::move(stdout_end));
+    io::flush_in_time(io, nullptr);
+    os::exit_now(code);
 }
 
 } // namespace detail

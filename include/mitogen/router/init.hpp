@@ -14,7 +14,7 @@
 #include <mitogen/method/namespace/nsenter_options.hpp>
 #include <mitogen/os/process/signal.hpp>
 #include <mitogen/os/program/executable.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/protocol/handshake.hpp>
 #include <mitogen/router/child_main.hpp>
 #include <mitogen/router/router_body.hpp>

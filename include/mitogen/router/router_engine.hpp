@@ -259,8 +259,12 @@ public:
         closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->transport->abandon();
+        if (on_abandon) on_abandon();
         this->loop().abandon();
     }
+
+    /// Closes what belongs to this process and not to its router.
+    unique_function<void()> on_abandon{};
 
 private:
     outstanding_call& refused(error why) {

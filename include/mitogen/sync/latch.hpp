@@ -76,9 +76,9 @@ public:
         const std::lock_guard lock(mutex_);
         if (closed_) return false;
         if (sleeper* s = first_) {
+            s->item.emplace(std::move(item)); // may throw: then the sleeper keeps its place
             first_ = s->next;
             if (!first_) last_ = nullptr;
-            s->item.emplace(std::move(item));
             s->served.store(true, std::memory_order_release);
             s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
         } else {

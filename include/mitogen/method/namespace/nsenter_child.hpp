@@ -13,7 +13,7 @@
 #include <mitogen/os/process/init_proxy.hpp>
 #include <mitogen/os/process/namespaces.hpp>
 #include <mitogen/os/process/output_of.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/os/user/credentials.hpp>
 #include <mitogen/os/user/user_file.hpp>
 

@@ -9,7 +9,7 @@
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fd.hpp>
 #include <mitogen/os/process/kill_on_destroy_process.hpp>
-#include <mitogen/os/stdio.hpp>
+#include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/os/user/credentials.hpp>
 
 #include <cstddef>

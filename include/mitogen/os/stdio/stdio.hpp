@@ -35,21 +35,36 @@ inline unique_fd take_stdio(int fd) {
     return moved;
 }
 
+namespace detail {
+
+/// Writes what stdout holds, as far as the pipe takes it, and has it write each line from now on.
+/// With a buffer of our own: without one glibc fills the old one, if stdout was used before.
+inline void buffer_stdout_by_line() {
+    static char lines[BUFSIZ];
+    static_cast<void>(set_nonblocking(1, true)); // nobody reads yet
+    static_cast<void>(std::setvbuf(stdout, lines, _IOLBF, sizeof lines));
+    static_cast<void>(set_nonblocking(1, false));
+}
+
+} // namespace detail
+
 /// Makes stdout a pipe, line-buffered and blocking, and returns its read end; empty if that fails:
-/// stdout stays /dev/null.
+/// stdout stays /dev/null. What was printed before, and is still in stdout's buffer, goes there
+/// too.
 inline unique_fd pipe_stdout() {
     unique_fd read_end;
     unique_fd write_end;
     if (pipe(read_end, write_end) < 0) return {};
     static_cast<void>(move_above_stdio(read_end));
-    std::fflush(stdout);
     static_cast<void>(dup_to(write_end.get(), 1));
-    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
+    detail::buffer_stdout_by_line();
     return read_end;
 }
 
-/// Puts /dev/null if stdout is.
-inline void null_stdout() { put_null(1); }
+/// From now on what is printed to stdout goes to stderr.
+inline void join_stdout_to_stderr() {
+    if (dup_to(2, 1) < 0) put_null(1);
+}
 
 /// Writes all of it, also to a nonblocking descriptor. False on failure.
 inline bool write_all(int fd, const void* from, std::size_t size) {
