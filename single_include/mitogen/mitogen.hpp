@@ -1184,8 +1184,8 @@ struct owned_state : state {
 /// The state in force.
 inline state& here() noexcept { return ambient ? *ambient : global; }
 
-/// Writes what it can without waiting, and returns how much that was: see os/stdio/stderr.hpp, which puts
-/// it here. Null in a program of nothing but this header.
+/// Writes what it can without waiting, and returns how much that was: see os/stdio/stderr.hpp,
+/// which puts it here. Null in a program of nothing but this header.
 using stderr_writer = std::size_t (*)(const char* text, std::size_t size) noexcept;
 inline constinit std::atomic<stderr_writer> write_now{nullptr};
 
@@ -26968,14 +26968,9 @@ public:
     }
 
     MITOGEN_COLD bool may_name(context_id from, context_id id, bool made_there) final {
-        if (has_authority(from) || lost_peers_.why_lost(id)) return true;
-        const std::shared_ptr<link> via = routes_.find(from);
-        const std::shared_ptr<link> to = routes_.find(id);
-        if (made_there && via)
-            return to == via && routes_.steps_up(id, from, most_levels) > 0;
-        if (has_authority(id)) return true; // over those above there is none to misuse
-        if (to == via && (to || parent_)) return true;
-        return handed_out_.has(via ? via->id : no_context, id) || handed_out_.has(id_, id);
+        // In this order: whoever finds no route to what is just being lost then finds why.
+        return has_authority(from) || may_name_known(from, id, made_there) ||
+               lost_peers_.why_lost(id);
     }
 
     MITOGEN_COLD void hand_out(context_id to, context_id id) final {
@@ -27050,6 +27045,17 @@ public:
     }
 
 private:
+    /// may_name(), of what is not lost.
+    bool may_name_known(context_id from, context_id id, bool made_there) {
+        const std::shared_ptr<link> via = routes_.find(from);
+        const std::shared_ptr<link> to = routes_.find(id);
+        if (made_there && via)
+            return to == via && routes_.steps_up(id, from, most_levels) > 0;
+        if (has_authority(id)) return true; // over those above there is none to misuse
+        if (to == via && (to || parent_)) return true;
+        return handed_out_.has(via ? via->id : no_context, id) || handed_out_.has(id_, id);
+    }
+
     /// A sign of life; its answer has a byte in it.
     void on_heartbeat(const message& m) {
         static constexpr std::byte here[1]{};
