@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "support/scratch.hpp"
+// Programs on machines that have no /proc, and perhaps no /dev/zero: a child there, and how it
+// finds itself.
+#include "../support/internals.hpp"
+#include "../support/scratch.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <mitogen/mitogen.hpp>
 #include <string>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

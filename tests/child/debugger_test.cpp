@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Contexts that a debugger holds, or that are stopped. Linux only: elseif the library does not
+// Contexts that a debugger holds, or that are stopped. Linux only: elsewhere the library does not
 // know.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
@@ -9,6 +9,9 @@
 #include <chrono>
 #include <csignal>
 #include <mitogen/mitogen.hpp>
+#ifdef MITOGEN_SEPARATE // else the umbrella has it
+#include <mitogen/os/process/debugger.hpp>
+#endif
 #include <stop_token>
 #if defined(__linux__)
 #include <sys/ptrace.h>

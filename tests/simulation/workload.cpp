@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using mitogen::kind;
 
 constexpr std::int64_t second = 1'000'000'000;
-/// Only where links fall silent: elseif they would heal what must not happen, a wake-up that is
+/// Only where links fall silent: else they would heal what must not happen, a wake-up that is
 /// lost.
 mitogen::heartbeat beat_for(const sim::faults& f) {
     return f.silences_per_second > 0 ? mitogen::heartbeat{5 * second, 20 * second}
