@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// kill_test: trees of real processes. In each, one random process is killed or stopped while calls
+// kill_test: trees of real processes. In each, one random process is killed or hangs while calls
 // run: every call has to end in time, and in the end nothing may be left. A tree follows from its
 // number alone, but for what the kernel's scheduler adds.
 #include "../support/clean_environment.hpp"
@@ -32,8 +32,8 @@ struct totals {
     std::uint64_t calls = 0;
     std::uint64_t lost_calls = 0;
     std::uint32_t kills = 0;
-    std::uint32_t stops = 0;
-    /// contexts that fell silent for too long although nobody had stopped them
+    std::uint32_t hangs = 0;
+    /// contexts that fell silent for too long although they did not hang
     std::uint32_t innocents = 0;
     double longest_call_ms = 0;
     double longest_end_ms = 0;
@@ -80,7 +80,7 @@ bool run_tree(const settings& s, std::uint64_t seed, totals& sum) {
     for (const std::string& line : survivors(before, settling_ms))
         wrong.push_back("it leaves something: " + line);
     sum.longest_settling_ms = std::max(sum.longest_settling_ms, settling_ms);
-    (plan.stops() ? sum.stops : sum.kills)++;
+    (plan.hangs() ? sum.hangs : sum.kills)++;
     if (wrong.empty()) return true;
     std::printf("tree %llu is wrong (again: kill_test --trees 1 --seed %llu --verbose)\n  %s\n",
                 static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed),
@@ -123,9 +123,7 @@ int main(int argc, char** argv) {
     }
     std::printf("seed %llu, %u trees\n", static_cast<unsigned long long>(s.seed), s.trees);
     std::fflush(stdout);
-    // Whoever loses its parent becomes a child of this process: nobody can survive unseen. It also
-    // takes from the kernel the occasion to end stopped processes whose session has lost sight of
-    // them.
+    // Whoever loses its parent becomes a child of this process: nobody can survive unseen.
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) std::perror("PR_SET_CHILD_SUBREAPER");
     mitogen::os::self_executable(); // opened once for the life of the process
     std::thread([] {}).join();      // a sanitizer's own thread starts with the first one
@@ -133,10 +131,10 @@ int main(int argc, char** argv) {
     std::uint32_t failed = 0;
     for (std::uint32_t i = 0; i < s.trees; ++i) failed += !run_tree(s, s.seed + i, sum);
     std::printf(
-        "%u trees, %u wrong; %u killed, %u stopped; %llu calls, %llu of them lost; longest call "
+        "%u trees, %u wrong; %u killed, %u hung; %llu calls, %llu of them lost; longest call "
         "%.0f ms, longest end %.0f ms, "
         "the last orphan was gone after %.0f ms; %u contexts taken for silent that were not\n",
-        s.trees, failed, sum.kills, sum.stops, static_cast<unsigned long long>(sum.calls),
+        s.trees, failed, sum.kills, sum.hangs, static_cast<unsigned long long>(sum.calls),
         static_cast<unsigned long long>(sum.lost_calls), sum.longest_call_ms, sum.longest_end_ms,
         sum.longest_settling_ms, sum.innocents);
     return failed == 0 ? 0 : 1;

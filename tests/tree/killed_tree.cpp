@@ -23,6 +23,10 @@ int echo_on_pool(int x) { return x; }
 int echo_on_loop(int x) { return x; }
 std::string echo_text(std::string_view text) { return std::string(text); }
 int process_id() { return ::getpid(); }
+/// From here on the context neither hears nor says anything.
+void hang() {
+    for (;;) ::pause();
+}
 int relay(mitogen::router& here, mitogen::context_id child, int x) {
     return here.context_by_id(child).call<&echo>(x);
 }
@@ -41,6 +45,8 @@ template <>
 inline constexpr auto mitogen::run_on<&killed_functions::echo_on_pool> = mitogen::on::pool;
 template <>
 inline constexpr auto mitogen::run_on<&killed_functions::echo_on_loop> = mitogen::on::loop;
+template <>
+inline constexpr auto mitogen::run_on<&killed_functions::hang> = mitogen::on::loop;
 template <>
 inline constexpr auto mitogen::run_on<&killed_functions::relay_many> = mitogen::on::pool;
 
@@ -113,7 +119,7 @@ shape::shape(std::uint64_t seed) : seed_(seed) {
         n.forked = n.parent < 0 && below(5) == 0;
         nodes_.push_back(n);
     }
-    stops_ = below(5) < 2;
+    hangs_ = below(5) < 2;
     ends_at_once_ = below(3) == 0;
     grows_ = below(3) == 0;
     victim_ = below(count);
@@ -131,7 +137,8 @@ std::string shape::text() const {
     for (const node& n : nodes_)
         out +=
             " " + (n.parent < 0 ? "root" : std::to_string(n.parent)) + (n.forked ? "(fork)" : "");
-    return out + "; " + (stops_ ? "SIGSTOP" : "SIGKILL") + " to " + std::to_string(victim_) +
+    return out + "; " + (hangs_ ? "a loop that hangs in " : "SIGKILL to ") +
+           std::to_string(victim_) +
            " after " + std::to_string(calls_before_) + " calls" +
            (ends_at_once_ ? ", ended at once" : "") + (grows_ ? ", growing" : "");
 }
@@ -245,7 +252,7 @@ struct trial::worker {
                                         [&](std::size_t n) { return t.plan_.struck(n); });
         if (disconnected && t.ending_) finished = true;
         if (disconnected && (struck || t.ending_)) return;
-        if (disconnected && t.plan_.stops()) { // a busy machine
+        if (disconnected && t.plan_.hangs()) { // a busy machine
             const std::lock_guard lock(t.mutex_);
             for (const std::size_t n : involved) t.innocents_[n] = true;
             return;
@@ -325,7 +332,7 @@ trial::trial(const shape& plan)
       main_(dog_.add()) {
     keep_log();
     mitogen::router_options options;
-    if (plan.stops()) options.rules.heartbeat = short_beat;
+    if (plan.hangs()) options.rules.heartbeat = short_beat;
     root_.emplace(loop_, options);
     dog_.show(&*root_);
 }
@@ -359,8 +366,8 @@ void trial::build() {
 }
 
 void trial::strike() {
-    const int pid = pids_[plan_.victim()];
-    if (::kill(pid, plan_.stops() ? SIGSTOP : SIGKILL) != 0) complain("the victim is gone already");
+    if (plan_.hangs()) return contexts_[plan_.victim()].call_no_reply<&hang>();
+    if (::kill(pids_[plan_.victim()], SIGKILL) != 0) complain("the victim is gone already");
 }
 
 void trial::await_loss(instant struck_at) {
@@ -379,7 +386,7 @@ void trial::check_the_others() {
         if (answer && plan_.struck(i))
             complain("context " + std::to_string(i) + " answers from the dead");
         if (!answer && !plan_.struck(i)) {
-            if (plan_.stops()) {
+            if (plan_.hangs()) {
                 innocents_[i] = true;
             } else {
                 complain("context " + std::to_string(i) +

@@ -30,7 +30,7 @@ inline instant now() {
 }
 inline double ms_since(instant begin) { return static_cast<double>(now() - begin) / 1e6; }
 
-/// How the ends of a link look after each other if a process is stopped. If one is killed they look
+/// How the ends of a link look after each other if a process hangs. If one is killed they look
 /// so rarely that they cannot heal a wake-up that was lost.
 inline constexpr mitogen::heartbeat short_beat{200'000'000, 1'000'000'000};
 /// What a call may take beyond the heartbeat's limit, and what building and ending may take: for a
@@ -50,7 +50,7 @@ public:
     explicit shape(std::uint64_t seed);
 
     const std::vector<node>& nodes() const { return nodes_; }
-    bool stops() const { return stops_; }
+    bool hangs() const { return hangs_; }
     std::size_t victim() const { return victim_; }
     /// Calls that complete before the blow.
     std::uint32_t calls_before() const { return calls_before_; }
@@ -66,7 +66,7 @@ public:
 private:
     std::uint64_t seed_;
     std::vector<node> nodes_;
-    bool stops_ = false;
+    bool hangs_ = false;
     bool ends_at_once_ = false;
     bool grows_ = false;
     std::size_t victim_ = 0;
@@ -146,7 +146,7 @@ class trial {
     void strike();
     void await_loss(instant struck_at);
     void check_the_others();
-    instant call_limit() const { return slack + (plan_.stops() ? short_beat.limit : 0); }
+    instant call_limit() const { return slack + (plan_.hangs() ? short_beat.limit : 0); }
 
 public:
     explicit trial(const shape& plan);
