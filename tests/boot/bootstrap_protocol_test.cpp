@@ -146,7 +146,7 @@ TEST_CASE("a staged child is sent the program first") {
     plan.staged = &mitogen::detail::by_a_shell;
     plan.program = mitogen::detail::open_program("").value();
     bootstrap_protocol talk(plan);
-    narrow_io io{.room = 100};
+    narrow_io io{.room = 200}; // for the questions, and not for the program
     const std::string stage =
         std::string(handshake::mark) + "1 " + mitogen::os::machine_text() + ";\n";
     talk.feed(bytes(stage));

@@ -2,6 +2,7 @@
 // Programs on machines that have no /proc, and perhaps no /dev/zero: a child there, and how it
 // finds itself.
 #include "../support/internals.hpp"
+#include "../support/sanitized.hpp"
 #include "../support/scratch.hpp"
 
 #include <catch2/catch.hpp>
@@ -16,15 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Catch::Contains;
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TEST_IS_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TEST_IS_SANITIZED 1
-#endif
 
 int sum(int a, int b) {
     return a + b;
@@ -68,7 +60,7 @@ public:
 };
 
 bool can_be_made() {
-#if defined(TEST_IS_SANITIZED)
+#if defined(MITOGEN_TEST_SANITIZED)
     WARN("left out: sanitizers need /proc");
     return false;
 #else
