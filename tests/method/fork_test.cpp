@@ -277,7 +277,11 @@ TEST_CASE("lines that threads write meanwhile are written once, whatever forks")
         });
     {
         tree t;
-        for (int i = 0; i < 20; ++i) CHECK(t.root.fork().shutdown().get().success());
+        for (int i = 0; i < 20; ++i) {
+            const auto end = t.root.fork().shutdown().get();
+            INFO(end.text());
+            CHECK(end.success());
+        }
     }
     over = true;
     for (std::thread& w : writers) w.join();
