@@ -264,6 +264,8 @@ TEST_CASE("without descriptors nothing is started and nothing is left") {
         {
             mitogen::broker loop;
             mitogen::router root(loop);
+            // A sanitizer looks at what is used for the first time, by way of a pipe.
+            (void)root.try_local().value().shutdown().get();
             const int lowest_free = ::dup(2);
             ::close(lowest_free);
             for (int spare = 0; spare < 12; ++spare) {
@@ -275,8 +277,11 @@ TEST_CASE("without descriptors nothing is started and nothing is left") {
                 if (r) {
                     // enough of them
                     const auto sum = (*r).try_call<&generic::add>(1, 1);
-                    // that of undefined behaviour makes a pipe to look at an object
-                    code |= sum || support::sanitized ? 16 : 1;
+                    if (!sum && support::sanitized) { // the child had none left for its pipe
+                        (void)r->shutdown().try_get();
+                        continue;
+                    }
+                    code |= sum ? 16 : 1;
                     if (!sum) std::fprintf(stderr, "a call fails: %s\n", sum.error().what());
                     break;
                 }

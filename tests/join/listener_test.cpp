@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace listener_test {
@@ -58,11 +59,12 @@ void be_joined(const std::string& path, int listening, int never) {
 void listen_here(mitogen::router& here, const std::string& path) {
     here.listen(path, {.authority = mitogen::authority::parent});
 }
-int open_sockets() {
-    int count = 0;
-    for (int fd = 0; fd < 1024; ++fd) {
+/// How many descriptors are open, sockets and others.
+std::pair<int, int> open_descriptors() {
+    std::pair<int, int> count{};
+    for (int fd = 3; fd < 1024; ++fd) {
         struct ::stat what {};
-        count += ::fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode);
+        if (::fstat(fd, &what) == 0) ++(S_ISSOCK(what.st_mode) ? count.first : count.second);
     }
     return count;
 }
@@ -489,8 +491,9 @@ TEST_CASE("a listener that is closed lets nobody in; who is in stays") {
 TEST_CASE("a fork child holds neither the socket nor the links of those who have joined") {
     folder f;
     tree t;
-    const int alone = t.root.fork().call<&open_sockets>();
-    const int at_first = open_sockets();
+    const mitogen::context first = t.root.fork();
+    const auto alone = first.call<&open_descriptors>();
+    const auto at_first = open_descriptors();
     t.root.listen(f.socket());
     tree others;
     shared_pipe joined;
@@ -499,10 +502,13 @@ TEST_CASE("a fork child holds neither the socket nor the links of those who have
         others.root.local().call_async<&stay>(f.socket(), joined.write_end(), leave.read_end());
     REQUIRE(joined.wait());
     mitogen::context client = t.root.contexts().back();
+    const auto before = open_descriptors();
     mitogen::context copy = t.root.fork();
     // The pipes and the other tree are the program's own, as far as this router knows.
-    CHECK(open_sockets() > at_first);
-    CHECK(copy.call<&open_sockets>() == alone);
+    const auto theirs = copy.call<&open_descriptors>();
+    CHECK(before.first > at_first.first);
+    CHECK(theirs.first == alone.first);
+    CHECK(theirs.second - alone.second == before.second - at_first.second);
     event left;
     client.on_disconnect(left.call());
     leave.post();
