@@ -1184,6 +1184,12 @@ struct owned_state : state {
 /// The state in force.
 inline state& here() noexcept { return ambient ? *ambient : global; }
 
+/// The sink that set_sink() has set; null: the default.
+inline sink* own_sink() noexcept {
+    auto* const to = here().current.load(std::memory_order_acquire);
+    return to && to->call ? &to->call : nullptr;
+}
+
 /// Writes what it can without waiting, and returns how much that was: see os/stdio/stderr.hpp,
 /// which puts it here. Null in a program of nothing but this header.
 using stderr_writer = std::size_t (*)(const char* text, std::size_t size) noexcept;
@@ -1300,8 +1306,8 @@ inline bounds current_bounds() noexcept {
 /// another one current.
 inline sink& current() {
     static sink& standard = *new sink(&detail::to_stderr); // static destructors log too
-    auto* to = detail::here().current.load(std::memory_order_acquire);
-    return to && to->call ? to->call : standard;
+    sink* const own = detail::own_sink();
+    return own ? *own : standard;
 }
 
 /// How many lines the default sink has not shown, because standard error was not read. The next one
@@ -1319,16 +1325,16 @@ inline std::uint64_t sink_failures() noexcept {
 /// Hands one record to the sink, whatever its level.
 inline void emit(const record& r) {
     if (detail::in_sink) return detail::to_stderr(r);
-    auto* const to = detail::here().current.load(std::memory_order_acquire);
-    if (!to || !to->call) return detail::to_stderr(r);
+    sink* const own = detail::own_sink();
+    if (!own) return detail::to_stderr(r);
 #if MITOGEN_HAS_EXCEPTIONS
     try {
-        detail::call_sink(to->call, r);
+        detail::call_sink(*own, r);
     } catch (...) {
         detail::count_sink_failure();
     }
 #else
-    detail::call_sink(to->call, r);
+    detail::call_sink(*own, r);
 #endif
 }
 
@@ -15136,8 +15142,7 @@ class nursery_call final : public nursery_result<T> {
         // Late, it is waited for nevertheless while it puts things right.
         if (!again_) options.grace = this->nursery_->grace();
         const instant now = this->nursery_->node().now();
-        const duration_ns left =
-            in_timed_scope() ? time_left(options.within, now) : options.within;
+        const duration_ns left = time_left(options.within, now);
         // At the deadline of the nursery it is late with everything.
         const bool has_own = !again_ && after(now, left) < this->nursery_->deadline();
         future<T> answer = call(call_target(target.port(), target.id(), options));
@@ -18759,6 +18764,15 @@ inline constexpr int program_descriptor = 9;
 /// that is known: see name_program(). What it says itself is that of no program.
 inline constexpr std::string_view no_program = " - -;";
 
+/// A character as printf of a shell takes it: a backslash and three octal digits.
+inline std::string octal_escape(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    const auto digit = [byte](int shift) {
+        return static_cast<char>('0' + ((byte >> shift) & 7));
+    };
+    return {'\\', digit(6), digit(3), digit(0)};
+}
+
 /// What a text becomes where special characters of the shell are written in octal, as
 /// without_dollars() does it with the whole script.
 MITOGEN_COLD inline std::string in_octal(std::string_view text) {
@@ -18767,10 +18781,7 @@ MITOGEN_COLD inline std::string in_octal(std::string_view text) {
         if (c == '%') {
             out += "%%";
         } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
-            for (const int shift : {6, 3, 0}) {
-                if (shift == 6) out += '\\';
-                out += static_cast<char>('0' + ((c >> shift) & 7));
-            }
+            out += octal_escape(c);
         } else {
             out += c;
         }
@@ -18806,16 +18817,8 @@ inline std::string watching_function() {
 /// empty argument in the middle, because some shells' echo undoes escapes.
 MITOGEN_COLD inline std::string mark_format() {
     std::string mark;
-    for (const char c : handshake::mark) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            mark += c;
-        } else {
-            mark +=
-                {'\\', static_cast<char>('0' + (byte >> 6)),
-                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
-        }
-    }
+    for (const char c : handshake::mark)
+        mark += static_cast<unsigned char>(c) < 0x80 ? std::string(1, c) : octal_escape(c);
     mark.insert(mark.size() / 2, "%s");
     return mark;
 }
@@ -24955,6 +24958,12 @@ public:
             return port_numbers(static_cast<std::uint64_t>(io.now()));
     }
 
+    /// Counts on, past what would become 0. `salt` tells those apart who count alike.
+    std::uint32_t next(std::uint32_t& counted, std::uint32_t salt = 0) const noexcept {
+        for (;;)
+            if (const std::uint32_t number = (*this)(++counted ^ salt)) return number;
+    }
+
     std::uint32_t operator()(std::uint32_t counted) const noexcept {
         std::uint32_t left = counted >> 16, right = counted & 0xffff;
         for (int i = 0; i < 4; ++i) {
@@ -25073,8 +25082,7 @@ class basic_call_table final : public outstanding_call_keeper {
             p = free_.back();
             free_.pop_back();
         }
-        do p->tag_ = tags_(++p->generation_ ^ p->slot_ << 16);
-        while (p->tag_ == 0);
+        p->tag_ = tags_.next(p->generation_, p->slot_ << 16);
         p->respondent_ = respondent;
         p->subject = subject;
         p->noticed_ = 0;
@@ -25541,10 +25549,8 @@ public:
     /// A number for an end of a flow, that no handler of this run has had and nobody can guess.
     handle_id new_port() {
         const std::lock_guard lock(mutex_);
-        std::uint32_t tag;
-        do tag = tags_(++ports_);
-        while (tag == 0);
-        return handle_id{tag} << 32 | flow_bit | ports_;
+        const handle_id tag = tags_.next(ports_);
+        return tag << 32 | flow_bit | ports_;
     }
 
     /// A call of the handler that is under way ends undisturbed.
@@ -26719,9 +26725,9 @@ private:
     using outgoing_calls::ancestors_;
     using outgoing_calls::broker_;
     using outgoing_calls::id_;
-    using outgoing_calls::own_path_;
     using outgoing_calls::limits_;
     using outgoing_calls::outstanding_;
+    using outgoing_calls::own_path_;
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
@@ -26760,12 +26766,13 @@ public:
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
 
-    /// Makes this the context `id` below `ancestors`; `path`: the names from below the root down to
-    /// this one. Before any message. Threads: loop.
-    void become(context_id id, std::vector<context_id> ancestors, std::vector<std::string> path,
-                std::shared_ptr<link> parent, const limits& bounds) {
+    /// Makes this the context `id`, called `name`, below `ancestors`, whose names from below the
+    /// root are `above`. Before any message. Threads: loop.
+    void become(context_id id, std::vector<context_id> ancestors, std::vector<std::string> above,
+                std::string name, std::shared_ptr<link> parent, const limits& bounds) {
         id_ = id;
-        own_path_ = std::move(path);
+        own_path_ = std::move(above);
+        own_path_.push_back(std::move(name));
         ancestors_ = std::move(ancestors);
         parent_ = std::move(parent);
         limits_ = bounds;
@@ -31183,11 +31190,11 @@ public:
     /// whoever sends there is told.
     void close(const error& why, bool tell) override { finish(why, tell, true); }
 
-    /// The call whose items these are is answered; null: with a value.
     void comes_from_here(outstanding_call& p) override {
         own_call_.store(&p, std::memory_order_relaxed);
     }
 
+    /// The call whose items these are is answered; null: with a value.
     void answered(const error* failure) override {
         own_call_.store(nullptr, std::memory_order_relaxed);
         if (failure) return finish(*failure, false, false);
@@ -33808,7 +33815,7 @@ public:
     /// Writes what was handed over, if nothing hinders that: whoever calls knows of nothing more.
     void write_now() {
         const std::lock_guard lock(mutex_);
-        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+        write();
     }
 
     /// A line of this context's stdout.
@@ -33831,8 +33838,7 @@ public:
             send(node_.id(), r.level, r.logger.substr(0, most_logger), text);
         plan(records_);
         // it may be the last that this process does
-        if (const auto& parent = node_.parent(); parent && r.level >= log::level::warning)
-            parent->transport->write_instead();
+        if (r.level >= log::level::warning) write();
     }
 
     /// A record of a context below, which was measured if it was made. `lost`: how many it says
@@ -33884,6 +33890,11 @@ private:
 
     // All that follows: under mutex_.
 
+    /// What was handed over, in the loop's place.
+    void write() {
+        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+    }
+
     /// What hinders every record at the moment; null if nothing does.
     const char* obstacle() {
         const auto& parent = node_.parent();
@@ -33919,7 +33930,7 @@ private:
                                       std::move(payload), this, flush_mode::soon);
         // why nothing goes on there is to be read while that is so
         if (node_.loop().blocked()) [[unlikely]]
-            parent->transport->write_instead();
+            write();
     }
 
     /// Says what is due, or what there is.
@@ -34955,10 +34966,9 @@ public:
             admitted_.store(true, std::memory_order_release);
             settled_.raise();
         });
-        std::vector<std::string> path = said.above;
-        path.push_back(said.name);
-        broker_.run(
-            [&] { router_.become(said.id, said.ancestors, path, parent_, said.bounds); });
+        broker_.run([&] {
+            router_.become(said.id, said.ancestors, said.above, said.name, parent_, said.bounds);
+        });
     }
 
     joined_node(joined_node&&) = delete;
@@ -38895,9 +38905,7 @@ public:
             if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
-            std::vector<std::string> path = welcome_.above;
-            path.push_back(welcome_.name);
-            router_.become(welcome_.id, welcome_.ancestors, std::move(path), parent_,
+            router_.become(welcome_.id, welcome_.ancestors, welcome_.above, welcome_.name, parent_,
                            welcome_.bounds);
             stdout_.start();
             parent_->start();

@@ -179,7 +179,7 @@ public:
         peer_link = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true},
                                std::move(pipes.near_in), std::move(pipes.near_out));
         loop.run([&] {
-            node.become(1, {0}, {"raw"}, peer_link, bounds);
+            node.become(1, {0}, {}, "raw", peer_link, bounds);
             peer_link->start();
         });
         main = std::thread([this] { dispatcher.serve(); });

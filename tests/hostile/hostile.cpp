@@ -67,24 +67,30 @@ namespace c_fuzz {
 
 int main(int argc, char** argv) {
     mitogen::init(argc, argv); // a child goes no further
-    const std::string_view wanted = argc > 1 ? argv[1] : "";
-    if (wanted == "01_future_route") return c_01_future_route::main(argc, argv);
-    if (wanted == "02_fail_everybodys_calls") return c_02_fail_everybodys_calls::main(argc, argv);
-    if (wanted == "03_sender_kills_sibling") return c_03_sender_kills_sibling::main(argc, argv);
-    if (wanted == "04_sender_calls_function") return c_04_sender_calls_function::main(argc, argv);
-    if (wanted == "05_connect_answer") return c_05_connect_answer::main(argc, argv);
-    if (wanted == "06_uncle") return c_06_uncle::main(argc, argv);
-    if (wanted == "07_levels") return c_07_levels::main(argc, argv);
-    if (wanted == "08_never_reads") return c_08_never_reads::main(argc, argv);
-    if (wanted == "09_crowd") return c_09_crowd::main(argc, argv);
-    if (wanted == "10_slow_loop") return c_10_slow_loop::main(argc, argv);
-    if (wanted == "11_routes_without_end") return c_11_routes_without_end::main(argc, argv);
-    if (wanted == "12_names_in_a_circle") return c_12_names_in_a_circle::main(argc, argv);
-    if (wanted == "13_logs") return c_13_logs::main(argc, argv);
-    if (wanted == "14_deadline_ignored") return c_14_deadline_ignored::main(argc, argv);
-    if (wanted == "15_default_sink_blocks") return c_15_default_sink_blocks::main(argc, argv);
-    if (wanted == "16_joined_program") return c_16_joined_program::main(argc, argv);
-    if (wanted == "fuzz") return c_fuzz::main(argc, argv);
+    static constexpr struct {
+        std::string_view name;
+        int (*run)(int, char**);
+    } programs[] = {
+        {"01_future_route", &c_01_future_route::main},
+        {"02_fail_everybodys_calls", &c_02_fail_everybodys_calls::main},
+        {"03_sender_kills_sibling", &c_03_sender_kills_sibling::main},
+        {"04_sender_calls_function", &c_04_sender_calls_function::main},
+        {"05_connect_answer", &c_05_connect_answer::main},
+        {"06_uncle", &c_06_uncle::main},
+        {"07_levels", &c_07_levels::main},
+        {"08_never_reads", &c_08_never_reads::main},
+        {"09_crowd", &c_09_crowd::main},
+        {"10_slow_loop", &c_10_slow_loop::main},
+        {"11_routes_without_end", &c_11_routes_without_end::main},
+        {"12_names_in_a_circle", &c_12_names_in_a_circle::main},
+        {"13_logs", &c_13_logs::main},
+        {"14_deadline_ignored", &c_14_deadline_ignored::main},
+        {"15_default_sink_blocks", &c_15_default_sink_blocks::main},
+        {"16_joined_program", &c_16_joined_program::main},
+        {"fuzz", &c_fuzz::main},
+    };
+    for (const auto& p : programs)
+        if (argc > 1 && p.name == argv[1]) return p.run(argc, argv);
     std::fprintf(stderr, "usage: hostile NAME, of one of the programs beside this one\n");
     return 2;
 }

@@ -182,7 +182,7 @@ public:
         child.loop.run([&] {
             const auto l =
                 child.add_link(router.id(), true, std::move(down_read), std::move(up_write));
-            child.router.become(id, above, {}, l, child.router.bounds());
+            child.router.become(id, above, {}, "c", l, child.router.bounds());
             l->start();
         });
         loop.run([&] {

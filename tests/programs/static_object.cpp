@@ -4,13 +4,10 @@
 // expect: worker: goodbye from an exit handler
 // expect: worker: goodbye from a static object
 // expect: exit status 0
-#include <mitogen/mitogen.hpp>
+#include "show_worker.hpp"
 
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
-#include <string>
-#include <vector>
 
 static bool in_child = false;
 
@@ -27,21 +24,6 @@ static void become_polite() {
 }
 
 int main(int argc, char** argv) {
-    static std::mutex guard;
-    static std::vector<std::string> lines;
     mitogen::init(argc, argv);
-    mitogen::log::set_sink([](const mitogen::log::record& r) {
-        const std::lock_guard lock(guard);
-        lines.push_back(std::string(r.place) + ": " + std::string(r.text));
-    });
-    std::string ended;
-    {
-        mitogen::broker loop;
-        mitogen::router router(loop);
-        mitogen::context child = router.local({.name = "worker"});
-        child.call<&become_polite>();
-        ended = child.shutdown().get().text();
-    }
-    for (const std::string& line : lines) std::puts(line.c_str());
-    std::puts(ended.c_str());
+    show_worker<&become_polite>();
 }

@@ -88,6 +88,12 @@ struct owned_state : state {
 /// The state in force.
 inline state& here() noexcept { return ambient ? *ambient : global; }
 
+/// The sink that set_sink() has set; null: the default.
+inline sink* own_sink() noexcept {
+    auto* const to = here().current.load(std::memory_order_acquire);
+    return to && to->call ? &to->call : nullptr;
+}
+
 /// Writes what it can without waiting, and returns how much that was: see os/stdio/stderr.hpp,
 /// which puts it here. Null in a program of nothing but this header.
 using stderr_writer = std::size_t (*)(const char* text, std::size_t size) noexcept;
@@ -204,8 +210,8 @@ inline bounds current_bounds() noexcept {
 /// another one current.
 inline sink& current() {
     static sink& standard = *new sink(&detail::to_stderr); // static destructors log too
-    auto* to = detail::here().current.load(std::memory_order_acquire);
-    return to && to->call ? to->call : standard;
+    sink* const own = detail::own_sink();
+    return own ? *own : standard;
 }
 
 /// How many lines the default sink has not shown, because standard error was not read. The next one
@@ -223,16 +229,16 @@ inline std::uint64_t sink_failures() noexcept {
 /// Hands one record to the sink, whatever its level.
 inline void emit(const record& r) {
     if (detail::in_sink) return detail::to_stderr(r);
-    auto* const to = detail::here().current.load(std::memory_order_acquire);
-    if (!to || !to->call) return detail::to_stderr(r);
+    sink* const own = detail::own_sink();
+    if (!own) return detail::to_stderr(r);
 #if MITOGEN_HAS_EXCEPTIONS
     try {
-        detail::call_sink(to->call, r);
+        detail::call_sink(*own, r);
     } catch (...) {
         detail::count_sink_failure();
     }
 #else
-    detail::call_sink(to->call, r);
+    detail::call_sink(*own, r);
 #endif
 }
 

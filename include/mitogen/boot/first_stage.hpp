@@ -26,6 +26,15 @@ inline constexpr int program_descriptor = 9;
 /// that is known: see name_program(). What it says itself is that of no program.
 inline constexpr std::string_view no_program = " - -;";
 
+/// A character as printf of a shell takes it: a backslash and three octal digits.
+inline std::string octal_escape(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    const auto digit = [byte](int shift) {
+        return static_cast<char>('0' + ((byte >> shift) & 7));
+    };
+    return {'\\', digit(6), digit(3), digit(0)};
+}
+
 /// What a text becomes where special characters of the shell are written in octal, as
 /// without_dollars() does it with the whole script.
 MITOGEN_COLD inline std::string in_octal(std::string_view text) {
@@ -34,10 +43,7 @@ MITOGEN_COLD inline std::string in_octal(std::string_view text) {
         if (c == '%') {
             out += "%%";
         } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
-            for (const int shift : {6, 3, 0}) {
-                if (shift == 6) out += '\\';
-                out += static_cast<char>('0' + ((c >> shift) & 7));
-            }
+            out += octal_escape(c);
         } else {
             out += c;
         }
@@ -73,16 +79,8 @@ inline std::string watching_function() {
 /// empty argument in the middle, because some shells' echo undoes escapes.
 MITOGEN_COLD inline std::string mark_format() {
     std::string mark;
-    for (const char c : handshake::mark) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            mark += c;
-        } else {
-            mark +=
-                {'\\', static_cast<char>('0' + (byte >> 6)),
-                 static_cast<char>('0' + ((byte >> 3) & 7)), static_cast<char>('0' + (byte & 7))};
-        }
-    }
+    for (const char c : handshake::mark)
+        mark += static_cast<unsigned char>(c) < 0x80 ? std::string(1, c) : octal_escape(c);
     mark.insert(mark.size() / 2, "%s");
     return mark;
 }

@@ -232,11 +232,11 @@ public:
     /// whoever sends there is told.
     void close(const error& why, bool tell) override { finish(why, tell, true); }
 
-    /// The call whose items these are is answered; null: with a value.
     void comes_from_here(outstanding_call& p) override {
         own_call_.store(&p, std::memory_order_relaxed);
     }
 
+    /// The call whose items these are is answered; null: with a value.
     void answered(const error* failure) override {
         own_call_.store(nullptr, std::memory_order_relaxed);
         if (failure) return finish(*failure, false, false);

@@ -80,10 +80,9 @@ public:
             admitted_.store(true, std::memory_order_release);
             settled_.raise();
         });
-        std::vector<std::string> path = said.above;
-        path.push_back(said.name);
-        broker_.run(
-            [&] { router_.become(said.id, said.ancestors, path, parent_, said.bounds); });
+        broker_.run([&] {
+            router_.become(said.id, said.ancestors, said.above, said.name, parent_, said.bounds);
+        });
     }
 
     joined_node(joined_node&&) = delete;

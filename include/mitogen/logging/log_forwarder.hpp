@@ -62,7 +62,7 @@ public:
     /// Writes what was handed over, if nothing hinders that: whoever calls knows of nothing more.
     void write_now() {
         const std::lock_guard lock(mutex_);
-        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+        write();
     }
 
     /// A line of this context's stdout.
@@ -85,8 +85,7 @@ public:
             send(node_.id(), r.level, r.logger.substr(0, most_logger), text);
         plan(records_);
         // it may be the last that this process does
-        if (const auto& parent = node_.parent(); parent && r.level >= log::level::warning)
-            parent->transport->write_instead();
+        if (r.level >= log::level::warning) write();
     }
 
     /// A record of a context below, which was measured if it was made. `lost`: how many it says
@@ -138,6 +137,11 @@ private:
 
     // All that follows: under mutex_.
 
+    /// What was handed over, in the loop's place.
+    void write() {
+        if (const auto& parent = node_.parent()) parent->transport->write_instead();
+    }
+
     /// What hinders every record at the moment; null if nothing does.
     const char* obstacle() {
         const auto& parent = node_.parent();
@@ -173,7 +177,7 @@ private:
                                       std::move(payload), this, flush_mode::soon);
         // why nothing goes on there is to be read while that is so
         if (node_.loop().blocked()) [[unlikely]]
-            parent->transport->write_instead();
+            write();
     }
 
     /// Says what is due, or what there is.

@@ -124,8 +124,7 @@ class basic_call_table final : public outstanding_call_keeper {
             p = free_.back();
             free_.pop_back();
         }
-        do p->tag_ = tags_(++p->generation_ ^ p->slot_ << 16);
-        while (p->tag_ == 0);
+        p->tag_ = tags_.next(p->generation_, p->slot_ << 16);
         p->respondent_ = respondent;
         p->subject = subject;
         p->noticed_ = 0;

@@ -121,10 +121,8 @@ public:
     /// A number for an end of a flow, that no handler of this run has had and nobody can guess.
     handle_id new_port() {
         const std::lock_guard lock(mutex_);
-        std::uint32_t tag;
-        do tag = tags_(++ports_);
-        while (tag == 0);
-        return handle_id{tag} << 32 | flow_bit | ports_;
+        const handle_id tag = tags_.next(ports_);
+        return tag << 32 | flow_bit | ports_;
     }
 
     /// A call of the handler that is under way ends undisturbed.

@@ -39,6 +39,12 @@ public:
             return port_numbers(static_cast<std::uint64_t>(io.now()));
     }
 
+    /// Counts on, past what would become 0. `salt` tells those apart who count alike.
+    std::uint32_t next(std::uint32_t& counted, std::uint32_t salt = 0) const noexcept {
+        for (;;)
+            if (const std::uint32_t number = (*this)(++counted ^ salt)) return number;
+    }
+
     std::uint32_t operator()(std::uint32_t counted) const noexcept {
         std::uint32_t left = counted >> 16, right = counted & 0xffff;
         for (int i = 0; i < 4; ++i) {

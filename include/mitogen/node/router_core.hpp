@@ -78,9 +78,9 @@ private:
     using outgoing_calls::ancestors_;
     using outgoing_calls::broker_;
     using outgoing_calls::id_;
-    using outgoing_calls::own_path_;
     using outgoing_calls::limits_;
     using outgoing_calls::outstanding_;
+    using outgoing_calls::own_path_;
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
@@ -119,12 +119,13 @@ public:
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
 
-    /// Makes this the context `id` below `ancestors`; `path`: the names from below the root down to
-    /// this one. Before any message. Threads: loop.
-    void become(context_id id, std::vector<context_id> ancestors, std::vector<std::string> path,
-                std::shared_ptr<link> parent, const limits& bounds) {
+    /// Makes this the context `id`, called `name`, below `ancestors`, whose names from below the
+    /// root are `above`. Before any message. Threads: loop.
+    void become(context_id id, std::vector<context_id> ancestors, std::vector<std::string> above,
+                std::string name, std::shared_ptr<link> parent, const limits& bounds) {
         id_ = id;
-        own_path_ = std::move(path);
+        own_path_ = std::move(above);
+        own_path_.push_back(std::move(name));
         ancestors_ = std::move(ancestors);
         parent_ = std::move(parent);
         limits_ = bounds;

@@ -84,8 +84,7 @@ class nursery_call final : public nursery_result<T> {
         // Late, it is waited for nevertheless while it puts things right.
         if (!again_) options.grace = this->nursery_->grace();
         const instant now = this->nursery_->node().now();
-        const duration_ns left =
-            in_timed_scope() ? time_left(options.within, now) : options.within;
+        const duration_ns left = time_left(options.within, now);
         // At the deadline of the nursery it is late with everything.
         const bool has_own = !again_ && after(now, left) < this->nursery_->deadline();
         future<T> answer = call(call_target(target.port(), target.id(), options));

@@ -145,9 +145,7 @@ public:
             if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
-            std::vector<std::string> path = welcome_.above;
-            path.push_back(welcome_.name);
-            router_.become(welcome_.id, welcome_.ancestors, std::move(path), parent_,
+            router_.become(welcome_.id, welcome_.ancestors, welcome_.above, welcome_.name, parent_,
                            welcome_.bounds);
             stdout_.start();
             parent_->start();
