@@ -64,8 +64,10 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
-    nursery_timer limit_{}; // until its time is over, or all is
-    instant deadline_ = never;
+    duration_ns within_ = never; // how long all of it may take
+    instant late_at_ = never;    // when that is over
+    nursery_timer limit_{};      // until then, or until all is over
+    instant deadline_ = never;   // of that and the scopes around it, the earliest
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop_; // made when somebody asks for it
 #endif
@@ -143,7 +145,8 @@ public:
 
     void begin(scope_worker* body, duration_ns within) override {
         const instant now = node_.now();
-        deadline_ = after(now, within);
+        within_ = within;
+        deadline_ = late_at_ = after(now, within);
         if (body) {
             body_.reset(new body_scope);
             body_->reset(deadline_);
@@ -151,12 +154,9 @@ public:
             deadline_ = scopes_here().look(now).deadline;
         }
         if (within == never) return;
-        const error late(reason::timeout, "the nursery has not ended within " +
-                                              std::to_string(within / 1'000'000) + " ms");
-        limit_ =
-            nursery_timer(node_, after(now, within), [weak = this->weak_from_this(), late] {
-                if (const auto self = weak.lock()) self->cancel(late, true);
-            });
+        limit_ = nursery_timer(node_, late_at_, [weak = this->weak_from_this()] {
+            if (const auto self = weak.lock()) self->cancel_late();
+        });
     }
 
     instant deadline() const noexcept override { return deadline_; }
@@ -449,7 +449,7 @@ public:
     }
 
     void finish() override {
-        leave_body();
+        end_body();
         if (!wait_for_tasks(never))
             if (std::optional<error> why = why_interrupted(node_.now()))
                 cancel(std::move(*why), true); // the scope around it has ended
@@ -464,7 +464,7 @@ public:
     std::optional<task_condition::until> finish_step(int number) override { // as finish()
         using until = task_condition::until;
         switch (number) {
-        case 0: leave_body(); return until{wake_, mutex_, [this] { return may_stop(); }};
+        case 0: end_body(); return until{wake_, mutex_, [this] { return may_stop(); }};
         case 1:
             if (!stopped()) return until{wake_, mutex_, [] { return true; }};
             return until{wake_, mutex_, [this] { return has_stopped(); }, grace_};
@@ -496,6 +496,18 @@ public:
     }
 
 private:
+    void cancel_late() {
+        cancel(error(reason::timeout, "the nursery has not ended within " +
+                                          std::to_string(within_ / 1'000'000) + " ms"),
+               true);
+    }
+
+    /// The body may have been told that its time is over, by its scope, before the timer says so.
+    void end_body() {
+        leave_body();
+        if (late_at_ != never && node_.now() >= late_at_) cancel_late();
+    }
+
     void all_over() {
         nursery_timer limit; // called off without the lock
         const std::lock_guard lock(mutex_);
