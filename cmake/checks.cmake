@@ -20,11 +20,16 @@ if(Python3_FOUND)
     add_test(NAME sources.reference COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/reference --check)
     set_tests_properties(sources.reference PROPERTIES SKIP_RETURN_CODE 77)
 
-    # The umbrella is parsed once for all that include it. Both compilers look for <name>.gch where <name> is to be included.
+    # The umbrella is parsed once for all that include it. Both compilers look for <name>.gch where <name> is to be included. Where
+    # the tests link the core, the umbrella is what a program with that core sees: a quarter, and it has all the diagnostics.
     set(umbrella ${CMAKE_CURRENT_BINARY_DIR}/compile_fail/umbrella.hpp)
+    set(front "")
+    if(MITOGEN_TEST_OVER_CORE)
+        set(front -DMITOGEN_SEPARATE)
+    endif()
     file(CONFIGURE OUTPUT ${umbrella} CONTENT "#include <mitogen/mitogen.hpp>\n")
-    add_test(NAME compile_fail.umbrella
-        COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 -I ${PROJECT_SOURCE_DIR}/include -x c++-header ${umbrella} -o ${umbrella}.gch)
+    add_test(NAME compile_fail.umbrella COMMAND ${CMAKE_CXX_COMPILER} -std=c++20 ${front} -I ${PROJECT_SOURCE_DIR}/include
+        -x c++-header ${umbrella} -o ${umbrella}.gch)
     set_tests_properties(compile_fail.umbrella PROPERTIES TIMEOUT 300 FIXTURES_SETUP umbrella)
     file(GLOB sources CONFIGURE_DEPENDS compile_fail/*.cpp)
     foreach(source IN LISTS sources)
@@ -33,7 +38,7 @@ if(Python3_FOUND)
         file(STRINGS ${source} flags REGEX "^// flags: ")
         set(arguments "")
         if(whole AND NOT flags)
-            set(arguments -include ${umbrella})
+            set(arguments ${front} -include ${umbrella})
         endif()
         add_test(NAME compile_fail.${name} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_compile_fail
             --cxx ${CMAKE_CXX_COMPILER} ${source} ${arguments})
@@ -132,7 +137,7 @@ endif()
 option(MITOGEN_ALL_MODES "Compile each front first in a file, in each mode, and with other options: minutes" ON)
 if(Python3_FOUND AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # one stage is enough
     set(modes ${CMAKE_CURRENT_BINARY_DIR}/modes)
-    set(parts core small visibility simulation)
+    set(parts core small method visibility simulation)
     if(MITOGEN_ALL_MODES)
         list(APPEND parts headers separate source options single)
     endif()
@@ -148,7 +153,7 @@ if(Python3_FOUND AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # one stage is enough
         elseif(part STREQUAL "core")
             set_tests_properties(modes.core PROPERTIES FIXTURES_SETUP modes_core)
         endif()
-        if(part MATCHES "^(small|options|visibility|simulation)$")
+        if(part MATCHES "^(small|method|options|visibility|simulation)$")
             set_tests_properties(modes.${part} PROPERTIES FIXTURES_REQUIRED modes_core)
         endif()
     endforeach()
@@ -159,10 +164,12 @@ endif()
 # Each of the ways that docs/packaging.md names, as a user goes it. Nothing of it needs the other targets to be built.
 set(install ${CMAKE_COMMAND} -D library_source=${PROJECT_SOURCE_DIR} -D work=${CMAKE_CURRENT_BINARY_DIR}/install
     -D compiler=${CMAKE_CXX_COMPILER} -D generator=${CMAKE_GENERATOR})
-option(MITOGEN_ALL_WAYS "Fetch the library from an archive, and go through the steps of vcpkg and conan: minutes" ON)
+option(MITOGEN_ALL_WAYS "Fetch the library from an archive, go through the steps of vcpkg and conan, build it again in each way: minutes"
+    ON)
 set(ways package headers_only find_package build_tree pkg_config dependent add_subdirectory fetch_content)
 if(MITOGEN_ALL_WAYS)
     list(APPEND ways fetch_url vcpkg)
+    list(APPEND install -D all=ON)
     if(Python3_FOUND)
         list(APPEND ways conan)
         list(APPEND install -D python=${Python3_EXECUTABLE})

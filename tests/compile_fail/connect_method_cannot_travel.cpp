@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: this connection Method cannot be used in another context
 // expect: teleport
+#include <mitogen/boot/boot_plan.hpp>
 #include <mitogen/mitogen.hpp>
 
 struct teleport {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Builds and runs the project in this directory in one way, as a user would, with everything below `work`:
-#   cmake -D way=WAY -D library_source=DIR -D work=DIR -D compiler=CXX -D generator=NAME -P run.cmake
+#   cmake -D way=WAY -D library_source=DIR -D work=DIR -D compiler=CXX -D generator=NAME [-D all=ON] -P run.cmake
+# all: also what costs another build of the library, and differs little from what another way shows.
 # The ways that start from the package need what way=package has made in work/package before.
 cmake_minimum_required(VERSION 3.25)
 set(project ${CMAKE_CURRENT_LIST_DIR})
@@ -72,8 +73,10 @@ elseif(way STREQUAL "find_package")
     consumer(headers+compiled -D CMAKE_PREFIX_PATH=${package}/prefix -D components=compiled)
 elseif(way STREQUAL "build_tree")
     consumer(headers+compiled -D mitogen_DIR=${package}/build)
-elseif(way STREQUAL "add_subdirectory" OR way STREQUAL "fetch_content")
+elseif(way STREQUAL "add_subdirectory" OR (way STREQUAL "fetch_content" AND all))
     consumer(headers+compiled -D library=${library_source})
+elseif(way STREQUAL "fetch_content")
+    consumer(headers -D library=${library_source})
 elseif(way STREQUAL "fetch_url")
     file(MAKE_DIRECTORY ${here})
     execute_process(COMMAND ${CMAKE_COMMAND} -E tar czf ${here}/mitogen.tar.gz CMakeLists.txt cmake include src
@@ -84,7 +87,12 @@ elseif(way STREQUAL "pkg_config")
     with_pkg_config(mitogen-compiled compiled ${package}/prefix)
 elseif(way STREQUAL "dependent")
     # Beside the package of the library, and with the library as a part of it.
-    foreach(origin "-D;CMAKE_PREFIX_PATH=${package}/prefix" "-D;library=${library_source}")
+    set(origins "-D CMAKE_PREFIX_PATH=${package}/prefix")
+    if(all)
+        list(APPEND origins "-D library=${library_source}")
+    endif()
+    foreach(origin IN LISTS origins)
+        separate_arguments(origin UNIX_COMMAND "${origin}")
         file(REMOVE_RECURSE ${here})
         run(${configure} -S ${project}/dependent -B ${here}/dependent -D CMAKE_INSTALL_PREFIX=${here}/prefix
             -D CMAKE_INSTALL_LIBDIR=lib ${origin})

@@ -11,6 +11,7 @@ usage: modes.py PART --cxx COMPILER --work DIR
     single      the single header: two files and the core; what must not link; both macros
     small       what a file that only calls has in it, and what of the core is linked to it
     options     files compiled with other options than the core: which change no layout
+    method      a connection method of the program's own in a file that only calls
     visibility  errors thrown in a library that hides its names
     simulation  a program in a simulated world, which instantiates the core's templates for it
 """
@@ -162,6 +163,11 @@ def options(build):
         build.must_not_link("mitogen::v", option, calls, twice, build.path("core.o"))
 
 
+def method(build):
+    own = build.compile("own_method.cpp", "own_method.o", SEPARATE)
+    build.run(build.link("own_method", own, build.path("core.o")))
+
+
 def visibility(build):
     hidden = ["-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fPIC"]
     library = build.compile("throws.cpp", "throws.o", *hidden)
@@ -186,6 +192,7 @@ PARTS = {
     "single": single,
     "small": small,
     "options": options,
+    "method": method,
     "visibility": visibility,
     "simulation": simulation,
 }
