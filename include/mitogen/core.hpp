@@ -168,6 +168,7 @@
 #include <mitogen/protocol/lane_numbers.hpp>
 #include <mitogen/protocol/send_queue.hpp>
 #include <mitogen/protocol/shutdown_notice.hpp>
+#include <mitogen/protocol/source_line.hpp>
 #include <mitogen/remote/connect_server.hpp>
 #include <mitogen/remote/serializable_method.hpp>
 #include <mitogen/router/child_main.hpp>

@@ -7602,6 +7602,7 @@ static_assert(sizeof(unique_fd) == sizeof(int));
 
 #if defined(__linux__)
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -7623,6 +7624,19 @@ inline long write(int fd, const void* from, std::size_t size) {
 /// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
 inline long readv(int fd, const ::iovec* parts, int count) {
     return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
+}
+
+/// Bytes that were written to a pipe or a socket of this machine and that the other end has not
+/// read; of a socket with what the kernel needs beside them. 0 where it does not say: always but on
+/// Linux.
+inline std::size_t unread([[maybe_unused]] int fd) noexcept {
+#if defined(__linux__)
+    int bytes = 0;
+    // of a socket the second one would say what has come in
+    if (::ioctl(fd, TIOCOUTQ, &bytes) == 0 || ::ioctl(fd, FIONREAD, &bytes) == 0)
+        return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+#endif
+    return 0;
 }
 
 /// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.
@@ -19919,6 +19933,14 @@ concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::
     { io.writev(fd, parts, count) } -> std::same_as<long>;
 };
 
+/// May be left out. `io.unread(fd)`: bytes that were written to a descriptor and that the other end
+/// has not read yet, 0 if that is not known: what one child sends to another one is then kept back
+/// while much of it lies unread.
+template <class Io>
+concept has_unread = requires(Io io, int fd) {
+    { io.unread(fd) } -> std::same_as<std::size_t>;
+};
+
 /// The same for who has nothing else to do: `io.read_waiting(fd, to, size)` sleeps until there is
 /// something, also if the descriptor is nonblocking: a count, 0 at the end, or -errno.
 /// `io.write_all(fd, from, size)` sleeps until everything is written; false on failure. Only the
@@ -21004,6 +21026,8 @@ struct posix {
     long writev(int fd, const ::iovec* parts, int count) const {
         return os::writev(fd, parts, count);
     }
+    /// As os::unread.
+    std::size_t unread(int fd) const noexcept { return os::unread(fd); }
     /// As os::read_waiting.
     long read_waiting(int fd, void* to, std::size_t size) const {
         return os::read_waiting(fd, to, size);
@@ -23453,7 +23477,7 @@ struct read_target {
 ///   std::byte* reserve(const header&)             room for the payload of a frame that has not
 ///                                                 arrived whole; null: buffer it
 ///   void reserved_complete(const header&)         the payload that was reserved is there
-///   bool stopped() const                          true: deliver no more
+///   bool stopped()                                true: deliver no more, now; asked before each
 class frame_reader {
     // below this a second read() costs more than the copy that it saves
     static constexpr std::size_t direct_threshold = 8 * 1024;
@@ -23464,10 +23488,15 @@ class frame_reader {
     std::byte* body_ = nullptr; // place of the rest of a reserved payload
     std::size_t body_left_ = 0;
     header body_head_{};
+    bool stopped_ = false; // before a frame that may be here
 
 public:
     /// Bytes of input that are held; also the largest single read.
     static constexpr std::size_t capacity = header_layout::size + fragment_bytes + 64 * 1024;
+
+    /// True if the sink has stopped before all that is here was delivered: go_on() comes before the
+    /// next prepare().
+    bool stopped() const noexcept { return stopped_; }
 
     /// The place of the next bytes: fills one or two targets and returns how many. To be followed
     /// by commit().
@@ -23492,13 +23521,18 @@ public:
             sink.reserved_complete(body_head_);
         }
         end_ += count;
-        return deliver(sink);
+        return go_on(sink);
     }
 
-private:
+    /// Delivers what is here: as commit(0).
     template <class Sink>
-    const char* deliver(Sink& sink) {
-        while (end_ - begin_ >= header_layout::size && !sink.stopped()) {
+    const char* go_on(Sink& sink) {
+        stopped_ = false;
+        while (end_ - begin_ >= header_layout::size) {
+            if (sink.stopped()) {
+                stopped_ = true;
+                break;
+            }
             const std::byte* at = in_.data() + begin_;
             header h;
             if (const char* wrong = read_header(at, h)) return wrong;
@@ -23537,6 +23571,7 @@ private:
         return nullptr;
     }
 
+private:
     /// Overwrites input that has been used.
     void forget(const std::byte* from, std::size_t size) noexcept {
         wipe(in_.data() + (from - in_.data()), size);
@@ -23579,6 +23614,103 @@ public:
     /// The lane's bits of a header::stream.
     static constexpr std::uint32_t lane_of(std::uint32_t stream) noexcept {
         return stream & ~stream_mask;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/protocol/source_line.hpp ----
+// source_line.hpp: frames of one source that wait for their turn to be passed on.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Writes a frame behind what is in `to`.
+inline void append_frame(buffer& to, const header& h, std::span<const std::byte> payload) {
+    const std::size_t at = to.size();
+    to.resize(at + header_layout::size + payload.size());
+    write_header(to.data() + at, h);
+    if (!payload.empty())
+        std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+}
+
+/// Whole frames, one behind the other, and who pays for them.
+class source_line {
+    struct share {
+        const void* payer;
+        std::size_t bytes;
+    };
+
+    buffer bytes_;
+    std::size_t begin_ = 0;    // of those, what has been taken
+    std::deque<share> shares_; // of the rest, in order
+    std::uint64_t taken_ = 0;
+    std::uint64_t frames_ = 0; // that have been added
+
+    static constexpr std::size_t most_taken_kept = 64 * 1024;
+
+    std::size_t next_frame() const noexcept {
+        header h;
+        (void)read_header(bytes_.data() + begin_, h); // which was written here
+        return header_layout::size + h.length;
+    }
+
+    void pay(std::size_t bytes, account_book& book) {
+        while (bytes > 0) {
+            share& next = shares_.front();
+            const std::size_t part = bytes < next.bytes ? bytes : next.bytes;
+            book.add(next.payer, part);
+            bytes -= part;
+            if ((next.bytes -= part) == 0) shares_.pop_front();
+        }
+    }
+
+public:
+    bool empty() const noexcept { return begin_ == bytes_.size(); }
+    /// Bytes that have been taken, and that have been added, since it was made.
+    std::uint64_t taken() const noexcept { return taken_; }
+    std::uint64_t added() const noexcept { return taken_ + (bytes_.size() - begin_); }
+
+    /// Of a frame that has been added; of none: 0.
+    std::size_t mean_size() const noexcept {
+        return frames_ ? static_cast<std::size_t>(added() / frames_) : 0;
+    }
+
+    void add(header h, std::span<const std::byte> payload, const void* payer) {
+        h.length = static_cast<std::uint32_t>(payload.size());
+        append_frame(bytes_, h, payload);
+        ++frames_;
+        const std::size_t size = header_layout::size + payload.size();
+        if (!shares_.empty() && shares_.back().payer == payer) {
+            shares_.back().bytes += size;
+        } else {
+            shares_.push_back({payer, size});
+        }
+    }
+
+    /// Moves frames behind what is in `to`, and onto `book`: one, and more of them up to `quantum`
+    /// bytes. Returns how many bytes that are; 0 if nothing is here.
+    std::size_t take(buffer& to, account_book& book, std::size_t quantum) {
+        if (empty()) return 0;
+        std::size_t size = 0;
+        const std::size_t from = begin_;
+        do {
+            const std::size_t next = next_frame();
+            if (size != 0 && size + next > quantum) break;
+            size += next;
+            begin_ += next;
+        } while (!empty());
+        to.append(bytes_.data() + from, size);
+        pay(size, book);
+        taken_ += size;
+        if (begin_ >= most_taken_kept && begin_ * 2 >= bytes_.size()) {
+            std::memmove(bytes_.data(), bytes_.data() + begin_, bytes_.size() - begin_);
+            bytes_.resize(bytes_.size() - begin_);
+            begin_ = 0;
+        }
+        return size;
     }
 };
 
@@ -23647,6 +23779,11 @@ public:
 /// says which lane of its source it is of (see lane_numbers), and overtakes whatever is of another
 /// lane. It also overtakes fragments of a message that is still coming in: were it of the same
 /// lane, it would come behind the last of them.
+///
+/// Whoever sends far more to be passed on than goes out at once gets a line of its own. Each batch
+/// takes as much from every line, and all of what is not in one: so that nobody waits behind the
+/// line of another one, and this side behind none. So do the errors with which this side answers
+/// one context, which are in no order with anything else.
 class send_queue {
     static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
 
@@ -23677,11 +23814,31 @@ class send_queue {
         }
     };
 
+    /// Of one link that sends much to be passed on, or of what one context is answered.
+    struct line {
+        struct follower { // what is no whole frame, or comes behind such a one
+            std::uint64_t behind; // of the bytes of `frames`
+            item what;
+        };
+
+        const void* source;
+        source_line frames{};
+        std::deque<follower> followers{};
+
+        bool empty() const noexcept { return frames.empty() && followers.empty(); }
+    };
+
+    static constexpr std::size_t most_before_lines = 4 * 1024; // ready
+    static constexpr std::size_t most_of_lines = 32 * 1024;    // in one batch
+    // a context handles a small frame in 1 or 2 µs
+    static constexpr std::size_t most_frames_unread = 128;
+
     account_book all_;      // what is queued, and what is in the batch
     account_book in_ready_; // of that, what is in ready_
     account_book in_batch_;
 
     buffer ready_;
+    std::vector<line> lines_;
     // fragments, and what must not overtake them
     std::deque<item> passing_;
     // how many in passing_ nothing of that flow may overtake
@@ -23705,13 +23862,9 @@ class send_queue {
         all_.add(payer, size_of(payload));
     }
 
-    void append_frame(const header& h, std::span<const std::byte> payload, const void* payer) {
+    void append(const header& h, std::span<const std::byte> payload, const void* payer) {
         in_ready_.add(payer, size_of(payload));
-        const std::size_t at = ready_.size();
-        ready_.resize(at + size_of(payload));
-        write_header(ready_.data() + at, h);
-        if (!payload.empty())
-            std::memcpy(ready_.data() + at + header_layout::size, payload.data(), payload.size());
+        append_frame(ready_, h, payload);
     }
 
     static flow flow_of(const header& h) noexcept {
@@ -23741,6 +23894,36 @@ class send_queue {
         return taken;
     }
 
+    line* line_of(const void* source) noexcept {
+        for (line& l : lines_)
+            if (l.source == source) return &l;
+        return nullptr;
+    }
+    /// If it stands in a line, or is to.
+    line* line_for(const void* source) {
+        line* const own = lines_.empty() ? nullptr : line_of(source);
+        if (own || ready_.size() < most_before_lines) return own;
+        return &lines_.emplace_back(line{source});
+    }
+
+    /// In place of a link: what context `to` is answered. Odd, as no address of a link is.
+    static const void* answers_to(context_id to) noexcept {
+        return reinterpret_cast<const void*>(std::uintptr_t{to} << 1 | 1);
+    }
+
+    /// What the lines have to send goes out, or stands in passing_, as far as it is their turn.
+    void take_lines(send_batch& batch, std::size_t most) {
+        const std::size_t each = most / lines_.size();
+        for (line& l : lines_) {
+            queued_ -= l.frames.take(batch.frames_, in_batch_, each);
+            while (!l.followers.empty() && l.followers.front().behind <= l.frames.taken()) {
+                passing_.push_back(std::move(l.followers.front().what));
+                l.followers.pop_front();
+            }
+        }
+        std::erase_if(lines_, [](const line& l) { return l.empty(); });
+    }
+
     bulk* barrier(const header& h, const void* lane) noexcept {
         for (auto& b : bulks_)
             if (b->lane == lane && b->message.head.dst == h.dst) return b.get();
@@ -23767,7 +23950,7 @@ class send_queue {
                 start_bulk(std::move(next), b.lane, std::move(rest));
                 return;
             }
-            append_frame(next.head, next.payload, next.payer);
+            append(next.head, next.payload, next.payer);
         }
     }
 
@@ -23829,7 +24012,10 @@ public:
                 return;
             }
         }
-        append_frame(h, payload, payer);
+        if (h.dead() && (!lines_.empty() || ready_.size() >= most_before_lines)) [[unlikely]]
+            if (line* own = line_for(answers_to(h.dst)))
+                return own->frames.add(h, payload, payer);
+        append(h, payload, payer);
     }
 
     /// Appends a message of any size and takes the bytes over.
@@ -23847,20 +24033,39 @@ public:
         }
     }
 
-    /// Appends a frame that is passed on as it came, fragments included.
-    void forward(const header& h, std::span<const std::byte> payload,
+    /// Appends a frame that is passed on as it came, fragments included. `source`: the link that it
+    /// came by.
+    void forward(const header& h, std::span<const std::byte> payload, const void* source,
                  const void* payer = nullptr) {
         count(payload, payer);
         if (!(h.flags & (message_flags::fragment | message_flags::secret)) &&
-            (barred_.empty() || !barred_.contains(flow_of(h))))
-            return append_frame(h, payload, payer);
+            (barred_.empty() || !barred_.contains(flow_of(h)))) {
+            if (line* own = line_for(source)) return own->frames.add(h, payload, payer);
+            return append(h, payload, payer);
+        }
         if (bars(h)) ++barred_[flow_of(h)];
-        passing_.push_back({h, buffer(payload), payer});
-        if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
+        item whole{h, buffer(payload), payer};
+        if (h.flags & message_flags::secret) whole.payload.keep_secret();
+        if (line* own = lines_.empty() ? nullptr : line_of(source)) {
+            own->followers.push_back({own->frames.added(), std::move(whole)});
+        } else {
+            passing_.push_back(std::move(whole));
+        }
     }
 
-    /// Refills an empty batch with what goes out next. False if there is nothing.
-    bool take(send_batch& batch) {
+    /// How many bytes of what stands in lines may lie unread at the other end, so that other frames
+    /// are not behind many of these there. Nothing if no line is here.
+    std::optional<std::size_t> most_unread() const noexcept {
+        if (lines_.empty()) return std::nullopt;
+        std::size_t mean = fragment_bytes;
+        for (const line& l : lines_)
+            if (!l.frames.empty()) mean = std::min(mean, l.frames.mean_size());
+        return mean * most_frames_unread;
+    }
+
+    /// Refills an empty batch with what goes out next, of what stands in lines about `of_lines`
+    /// bytes. False if there is nothing.
+    bool take(send_batch& batch, std::size_t of_lines = most_of_lines) {
         batch.frames_.clear();
         // one burst must not cost memory for ever
         if (batch.frames_.capacity() > kept_bytes) batch.frames_.reset();
@@ -23873,6 +24078,8 @@ public:
         in_batch_.take(in_ready_);
         batch.frames_.swap(ready_);
         queued_ -= batch.frames_.size();
+        if (of_lines != 0 && !lines_.empty()) [[unlikely]]
+            take_lines(batch, std::min(of_lines, most_of_lines));
         own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
         if (own_turn_) {
             queued_ -= take_fragment(batch);
@@ -23883,7 +24090,9 @@ public:
         return !batch.empty();
     }
 
-    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty() && passing_.empty(); }
+    bool empty() const noexcept {
+        return ready_.size() == 0 && lines_.empty() && bulks_.empty() && passing_.empty();
+    }
 
     /// Bytes that no batch has taken yet.
     std::uint64_t queued() const noexcept { return queued_; }
@@ -23956,11 +24165,14 @@ class basic_writer {
     std::atomic<bool> full_{false}; // of this context's own
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
-    enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
+    enum class errand : std::uint8_t { none, flush, await_writable, await_reading, fail } errand_ =
+        errand::none;
+    timer reading_look_{}; // at whether what others have sent was read
 
     std::atomic<std::uint64_t> bytes_out_{0};
 
     static constexpr int max_rounds = 16;
+    static constexpr duration_ns between_looks = 100'000;
 
 public:
     basic_writer(transport& whole, broker_engine<Io>& loop, typename Io::descriptor out,
@@ -23976,6 +24188,13 @@ public:
         };
         task_.self = this;
         task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
+        reading_look_.fire = [this] {
+            const auto keep = transport_.shared_from_this();
+            std::unique_lock lock(mutex_);
+            if (writing_) return;
+            writing_ = true;
+            drain(lock);
+        };
     }
 
     basic_writer(basic_writer&&) = delete;
@@ -23998,14 +24217,14 @@ public:
         return !refusing_;
     }
 
-    /// Passes on a frame on the account of `payer`. Returns what is on that now, in units of
-    /// limits::queue_bytes, or nothing if nothing more is taken.
+    /// Passes on a frame of `sender` on the account of `payer`. Returns what is on that now, in
+    /// units of limits::queue_bytes, or nothing if nothing more is taken.
     std::optional<std::uint64_t> forward(const header& h, std::span<const std::byte> payload,
-                                         const transport* payer) {
+                                         const transport* sender, const transport* payer) {
         std::uint64_t charged = 0;
         if (!push(
                 [&](send_queue& queue) {
-                    queue.forward(h, payload, payer);
+                    queue.forward(h, payload, sender, payer);
                     charged = queue.charged(payer);
                 },
                 flush_mode::soon))
@@ -24083,6 +24302,7 @@ public:
 
     /// Behind refuse().
     void close() {
+        broker_.cancel_timer(reading_look_);
         broker_.unwatch(source_);
         const std::lock_guard lock(mutex_);
         // else the thread that writes closes it
@@ -24132,6 +24352,8 @@ private:
         if (errand_ == errand::none) return; // somebody else has done it, or is at it
         if (transport_.is_closed()) return out_.reset();
         if (errand_ == errand::flush) return drain(lock);
+        if (errand_ == errand::await_reading)
+            return broker_.set_timer(reading_look_, after(broker_.io().now(), between_looks));
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
@@ -24164,10 +24386,11 @@ private:
         for (int rounds = 0;; ++rounds) {
             if (batch_.empty()) {
                 if (refusing_) return drop_output();
-                const bool more = queue_.take(batch_);
+                const bool more = queue_.take(batch_, room_for_lines());
                 in_batch_ = batch_.size();
                 if (!more) {
                     writing_ = false;
+                    if (!queue_.empty()) post(errand::await_reading);
                     make_room();
                     if (!room_waiters_.empty()) wake_sleepers(); // some wait for that
                     return;
@@ -24192,6 +24415,16 @@ private:
             batch_.consume(static_cast<std::size_t>(n));
             bytes_out_.fetch_add(static_cast<std::uint64_t>(n), std::memory_order_relaxed);
         }
+    }
+
+    /// How much more of what stands in lines may go out, beside what lies unread. Under mutex_.
+    std::size_t room_for_lines() {
+        const std::optional<std::size_t> most = queue_.most_unread();
+        if (!most) [[likely]]
+            return 0;
+        std::size_t unread = 0;
+        if constexpr (io::has_unread<Io>) unread = broker_.io().unread(out_.get());
+        return unread < *most ? *most - unread : 0;
     }
 
     /// The transport was closed while this thread was writing. Under mutex_.
@@ -24284,7 +24517,9 @@ private:
     /// Adapts `owner` to what frame_reader wants.
     struct sink {
         basic_transport& self;
+        bool to_its_end = false; // however long it takes
         int frames = 0;
+        instant since = 0; // the turn
 
         void frame(const header& h, std::span<const std::byte> payload) {
             ++frames;
@@ -24292,7 +24527,20 @@ private:
         }
         std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
         void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
-        bool stopped() const { return self.closed_; }
+        bool stopped() {
+            if (self.closed_) return true;
+            return frames >= frames_between_looks && !to_its_end && turn_is_over();
+        }
+
+    private:
+        /// Frames differ: what they cost is seen from time to time.
+        bool turn_is_over() {
+            if (frames % frames_between_looks != 0) return false;
+            if (frames >= most_frames) return true;
+            const instant now = self.broker_.io().now();
+            if (frames == frames_between_looks) since = now;
+            return now - since >= turn;
+        }
     };
 
     broker_engine<Io>& broker_;
@@ -24305,6 +24553,7 @@ private:
     int pauses_ = 0; // transports that are too full to take what is read here
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
+    timer next_turn_{}; // if more has been read than one turn takes
     timer look_{}; // at whether the other side shows signs of life
     timer unread_look_{}; // at whether it reads what others have answered
     std::uint64_t out_then_ = 0;
@@ -24315,6 +24564,12 @@ private:
     basic_writer<Io> writer_;
 
     static constexpr int last_reads = 16;
+    // How long the frames of one link may take, before those of others have their turn. One that is
+    // about to be answered waits for a turn of each link that sends without end; a turn costs the
+    // loop another look at its descriptors, 1 µs.
+    static constexpr duration_ns turn = 50'000;
+    static constexpr int frames_between_looks = 16; // at the clock
+    static constexpr int most_frames = 1024;
     // in units of limits::queue_bytes. What has been asked within one of them is at most that in
     // errors, which are larger than the requests: nobody is to be held because of those
     static constexpr std::uint64_t most_unread_answers = 8;
@@ -24333,6 +24588,10 @@ public:
         look_.fire = [this] {
             const auto keep = this->shared_from_this();
             look();
+        };
+        next_turn_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            if (!pauses_) go_on();
         };
         in_source_.fd = in_.get();
         in_source_.self = this;
@@ -24365,7 +24624,7 @@ public:
                 bytes = bytes.subspan(part);
                 used += part;
             }
-            received(used);
+            received(used, true);
         }
     }
 
@@ -24393,7 +24652,7 @@ public:
     bool forward(const header& h, std::span<const std::byte> payload, basic_transport& sender,
                  bool answers = false) {
         basic_transport& payer = answers ? *this : sender;
-        const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &payer);
+        const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &sender, &payer);
         if (limits && *limits > 0) [[unlikely]] {
             writer_.hold(payer, payer);
             if (answers && *limits >= most_unread_answers) hold_who_answers(sender);
@@ -24432,6 +24691,7 @@ public:
         writer_.refuse();
         broker_.cancel_slow_timer(look_);
         broker_.cancel_timer(unread_look_);
+        broker_.cancel_timer(next_turn_);
         broker_.unwatch(in_source_);
         in_.reset();
         writer_.close();
@@ -24525,7 +24785,7 @@ private:
     void cannot_write(long rc) {
         // What the peer said before it went is still there to be read: the answer that somebody
         // waits for may be among it.
-        for (int go = 0; go < last_reads && in_source_.watched && readable(); ++go) {}
+        for (int go = 0; go < last_reads && in_source_.watched && readable(true); ++go) {}
         close(reason::respondent_lost, "cannot write: " + os::errno_text(static_cast<int>(-rc)));
     }
 
@@ -24536,15 +24796,21 @@ private:
 
     void resume() {
         if (--pauses_ != 0 || closed_ || !in_source_.watched) return;
+        if (reader_.stopped()) broker_.set_timer(next_turn_, broker_.io().now());
         if (const long rc = broker_.change(in_source_, io::interest::read); rc < 0)
             cannot_watch(rc);
     }
 
-    /// True if there may be more to read.
-    bool readable() {
+    /// True if there may be more to read. `to_its_end`: all that is read is delivered now.
+    bool readable(bool to_its_end = false) {
+        if (reader_.stopped()) {
+            if (!to_its_end) return true; // its next turn comes
+            go_on(true);
+        }
         // One read for each readiness: asking again would be a system call for nothing, unless the
         // descriptor has shown that it has plenty.
-        for (std::size_t taken = 0; taken < most_at_once && !closed_ && !pauses_;) {
+        for (std::size_t taken = 0;
+             taken < most_at_once && !closed_ && !pauses_ && !reader_.stopped();) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
             ::iovec pieces[2];
@@ -24563,19 +24829,30 @@ private:
                 return false;
             }
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
-            received(static_cast<std::size_t>(got));
+            received(static_cast<std::size_t>(got), to_its_end);
             taken += static_cast<std::size_t>(got);
             if (!full) return false;
         }
         return !closed_ && !pauses_;
     }
 
-    void received(std::size_t count) {
+    void received(std::size_t count, bool to_its_end) {
         bytes_in_.fetch_add(count, std::memory_order_relaxed);
-        sink to{*this};
-        const char* const wrong = reader_.commit(count, to);
+        sink to{*this, to_its_end};
+        delivered(to, reader_.commit(count, to));
+    }
+
+    /// What has been read already.
+    void go_on(bool to_its_end = false) {
+        sink to{*this, to_its_end};
+        delivered(to, reader_.go_on(to));
+    }
+
+    void delivered(const sink& to, const char* wrong) {
         batching_.store(to.frames >= batching_from, std::memory_order_relaxed);
-        if (wrong) close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+        if (wrong) return close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+        if (reader_.stopped() && !closed_) [[unlikely]]
+            broker_.set_timer(next_turn_, broker_.io().now());
     }
 };
 

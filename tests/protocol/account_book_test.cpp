@@ -47,7 +47,7 @@ TEST_CASE("what is queued stays on its account until the batch after it is taken
     const std::vector<std::byte> bytes(60);
     queue.push({.dst = 1}, bytes, &a);
     queue.push({.dst = 1}, bytes, &a, &a);
-    queue.forward({.dst = 1, .src = 5}, bytes, &b);
+    queue.forward({.dst = 1, .src = 5}, bytes, &b, &b);
     CHECK(queue.charged(&a) == head + 60);
     CHECK(queue.charged(&b) == head + 60);
     CHECK(queue.charged() == 2 * (head + 60)); // its own is on none

@@ -195,6 +195,29 @@ TEST_CASE("a receiver that has stopped gets no more frames") {
     to.stop_after = 2;
     CHECK(feed(reader, to, bytes, bytes.size()).empty());
     CHECK(to.got.size() == 2);
+    CHECK(reader.stopped());
+}
+
+TEST_CASE("what a receiver did not want to have at once it gets later") {
+    std::vector<std::byte> bytes;
+    for (unsigned i = 0; i < 50; ++i) put(bytes, {.dst = i}, pattern(100, i));
+    frame_reader reader;
+    sink to;
+    to.stop_after = 7;
+    CHECK(feed(reader, to, std::span(bytes).first(bytes.size() - 30), bytes.size()).empty());
+    CHECK(to.got.size() == 7);
+    while (reader.stopped()) {
+        to.stop_after += 10;
+        CHECK(reader.go_on(to) == nullptr);
+    }
+    CHECK(to.got.size() == 49); // the last one is not here yet
+    to.stop_after = 100;
+    CHECK(feed(reader, to, std::span(bytes).last(30), bytes.size()).empty());
+    REQUIRE(to.got.size() == 50);
+    for (unsigned i = 0; i < 50; ++i) {
+        CHECK(to.got[i].head.dst == i);
+        CHECK(to.got[i].payload == pattern(100, i));
+    }
 }
 
 } // namespace

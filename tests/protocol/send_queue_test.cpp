@@ -92,7 +92,7 @@ struct hop {
     mitogen::detail::frame_reader reader;
     mitogen::detail::send_queue queue;
 
-    void frame(const header& h, std::span<const std::byte> p) { queue.forward(h, p); }
+    void frame(const header& h, std::span<const std::byte> p) { queue.forward(h, p, this); }
     std::byte* reserve(const header&) { return nullptr; }
     void reserved_complete(const header&) {}
     bool stopped() const { return false; }
@@ -124,8 +124,8 @@ void transmit_all(mitogen::detail::send_queue& queue, peer& to,
     while (queue.take(batch)) transmit(batch, to, step);
 }
 
-/// The handles of all frames, in the order in which they leave.
-std::vector<mitogen::handle_id> handles_sent(mitogen::detail::send_queue& queue) {
+/// The handles of the frames in a batch, in their order.
+std::vector<mitogen::handle_id> handles_in(const mitogen::detail::send_batch& batch) {
     struct {
         std::vector<mitogen::handle_id> handles{};
 
@@ -135,12 +135,28 @@ std::vector<mitogen::handle_id> handles_sent(mitogen::detail::send_queue& queue)
         bool stopped() const { return false; }
     } sink;
     mitogen::detail::frame_reader reader;
-    mitogen::detail::send_batch batch;
-    while (queue.take(batch))
-        batch.pieces([&](const std::byte* data, std::size_t size) {
-            read_frames(reader, sink, data, size);
-        });
+    batch.pieces([&](const std::byte* data, std::size_t size) {
+        read_frames(reader, sink, data, size);
+    });
     return sink.handles;
+}
+
+/// Those of the next batch, of which lines may give that much; none if there is none.
+std::vector<mitogen::handle_id> next_handles(mitogen::detail::send_queue& queue,
+                                             std::size_t of_lines = 4096) {
+    mitogen::detail::send_batch batch;
+    return queue.take(batch, of_lines) ? handles_in(batch) : std::vector<mitogen::handle_id>{};
+}
+
+/// Those of all frames, in the order in which they leave.
+std::vector<mitogen::handle_id> handles_sent(mitogen::detail::send_queue& queue) {
+    std::vector<mitogen::handle_id> all;
+    mitogen::detail::send_batch batch;
+    while (queue.take(batch)) {
+        const std::vector<mitogen::handle_id> part = handles_in(batch);
+        all.insert(all.end(), part.begin(), part.end());
+    }
+    return all;
 }
 
 TEST_CASE("small messages leave in one batch, in order") {
@@ -238,7 +254,8 @@ TEST_CASE("a secret travels in memory of its own, and what its lane sends stays 
 TEST_CASE("a secret that was passed on is overwritten before its memory is used for the next") {
     const std::uint8_t flag = GENERATE(message_flags::fragment, message_flags::secret);
     mitogen::detail::send_queue queue;
-    queue.forward({.dst = 1, .length = 24, .flags = flag}, filled(24, 'S'));
+    queue.forward({.dst = 1, .length = 24, .flags = flag}, filled(24, 'S'),
+                  &lanes);
     mitogen::detail::send_batch batch;
     REQUIRE(queue.take(batch));
     const std::byte* memory = nullptr;
@@ -273,7 +290,7 @@ TEST_CASE("a forwarded fragment stays as it is") {
     mitogen::detail::send_queue queue;
     header h{.dst = 4, .src = 9, .auth = 9, .handle = 3, .reply_to = 2, .length = 3, .stream = 77};
     h.flags = message_flags::fragment | message_flags::last;
-    queue.forward(h, text("abc"));
+    queue.forward(h, text("abc"), &lanes);
     mitogen::detail::send_batch batch;
     REQUIRE(queue.take(batch));
     std::vector<std::byte> bytes;
@@ -294,9 +311,9 @@ TEST_CASE(
     const header small{.dst = 4, .src = 9, .auth = 9, .handle = 5, .length = 1};
     for (int i = 0; i < 10; ++i) {
         part.length = 3;
-        queue.forward(part, text("abc"));
+        queue.forward(part, text("abc"), &lanes);
     }
-    queue.forward(small, text("s"));
+    queue.forward(small, text("s"), &lanes);
     std::vector<mitogen::handle_id> order = handles_sent(queue);
     CHECK(order.front() == 5);
     CHECK(order.size() == 11);
@@ -304,11 +321,13 @@ TEST_CASE(
     // behind the last fragment it may be of the same lane, and stays behind it; so does what
     // follows it
     part.flags = message_flags::fragment | message_flags::last;
-    queue.forward(part, text("abc"));
-    queue.forward(small, text("s"));
+    queue.forward(part, text("abc"), &lanes);
+    queue.forward(small, text("s"), &lanes);
     // of another source
-    queue.forward({.dst = 4, .src = 8, .auth = 8, .handle = 6, .length = 1}, text("t"));
-    queue.forward({.dst = 4, .src = 9, .auth = 9, .handle = 7, .length = 1}, text("u"));
+    queue.forward({.dst = 4, .src = 8, .auth = 8, .handle = 6, .length = 1}, text("t"),
+                  &lanes);
+    queue.forward({.dst = 4, .src = 9, .auth = 9, .handle = 7, .length = 1}, text("u"),
+                  &lanes);
     order = handles_sent(queue);
     CHECK(order == std::vector<mitogen::handle_id>{6, 3, 5, 7});
     CHECK(queue.empty());
@@ -460,6 +479,100 @@ TEST_CASE(
         CHECK(m.size == sent[m.head.handle - 1].second);
     }
     CHECK(to.parts.pending() == 0);
+}
+
+TEST_CASE("nobody waits behind what another one sends without end") {
+    mitogen::detail::send_queue queue;
+    const int links[3] = {};
+    for (mitogen::handle_id i = 0; i < 10'000; ++i)
+        queue.forward({.dst = 4, .src = 8, .handle = 100'000 + i, .length = 1}, text("x"),
+                      &links[0]);
+    // of another link, and of this side
+    queue.forward({.dst = 4, .src = 9, .handle = 1, .length = 1}, text("y"), &links[1]);
+    queue.push({.dst = 4, .handle = 2}, text("z"), &lanes[0]);
+    const std::vector<mitogen::handle_id> first = next_handles(queue);
+    CHECK(first.size() < 300);
+    CHECK(std::count(first.begin(), first.end(), 1u) == 1);
+    CHECK(std::count(first.begin(), first.end(), 2u) == 1);
+    // lines share: two that are as long as each other send as much
+    for (mitogen::handle_id i = 0; i < 10'000; ++i)
+        queue.forward({.dst = 4, .src = 9, .handle = 200'000 + i, .length = 1}, text("y"),
+                      &links[1]);
+    (void)next_handles(queue);
+    const std::vector<mitogen::handle_id> shared = next_handles(queue);
+    const auto others = std::count_if(shared.begin(), shared.end(),
+                                      [](mitogen::handle_id h) { return h >= 200'000; });
+    CHECK(others * 2 == static_cast<std::ptrdiff_t>(shared.size()));
+    CHECK(others > 10);
+}
+
+TEST_CASE("what one link sends stays in its order, in a line or not, fragments and secrets too") {
+    mitogen::detail::send_queue queue;
+    std::mt19937 random(GENERATE(range(1u, 21u)));
+    const int links[2] = {};
+    mitogen::handle_id next[2] = {};
+    mitogen::handle_id seen[2] = {};
+    std::size_t sent = 0;
+    const auto look = [&](const std::vector<mitogen::handle_id>& handles) {
+        for (const mitogen::handle_id h : handles) {
+            const bool second = h >= 1'000'000;
+            CHECK(h == (second ? 1'000'000 : 0) + seen[second]++);
+            ++sent;
+        }
+    };
+    for (int i = 0; i < 4000; ++i) {
+        const bool second = random() % 4 == 0;
+        header h{.dst = 4,
+                 .src = second ? 8u : 9u,
+                 .handle = (second ? 1'000'000u : 0u) + next[second]++};
+        switch (random() % 100) {
+        case 0: h.flags = message_flags::fragment | message_flags::last; break;
+        case 1: h.flags = message_flags::secret; break;
+        default: break;
+        }
+        h.length = random() % 300;
+        queue.forward(h, filled(h.length, 'x'), &links[second], &links[second]);
+        if (random() % 200 == 0) look(handles_sent(queue));
+        if (random() % 50 == 0) look(next_handles(queue, random() % 3000));
+    }
+    look(handles_sent(queue));
+    CHECK(sent == 4000);
+    CHECK(queue.empty());
+    CHECK(queue.queued() == 0);
+    CHECK(queue.charged() == 0);
+}
+
+TEST_CASE("what may lie unread is so many frames, of the size of those in lines") {
+    mitogen::detail::send_queue queue;
+    CHECK_FALSE(queue.most_unread());
+    for (int i = 0; i < 1000; ++i)
+        queue.forward({.dst = 4, .src = 8, .length = 60}, filled(60, 'x'), &lanes[0]);
+    const auto small = queue.most_unread();
+    REQUIRE(small);
+    CHECK(*small == 128 * (header_layout::size + 60));
+    // nothing of the line, but what is not in one
+    mitogen::detail::send_batch batch;
+    REQUIRE(queue.take(batch, 0)); // what came before there was a line
+    CHECK_FALSE(queue.take(batch, 0));
+    queue.push({.dst = 4, .handle = 2}, text("z"), &lanes[0]);
+    CHECK(next_handles(queue, 0) == std::vector<mitogen::handle_id>{2});
+    CHECK_FALSE(queue.empty());
+    (void)handles_sent(queue);
+    CHECK(queue.empty());
+    CHECK_FALSE(queue.most_unread());
+}
+
+TEST_CASE("the errors that one context is answered are nobody else's to wait for") {
+    mitogen::detail::send_queue queue;
+    for (int i = 0; i < 10'000; ++i)
+        queue.push({.dst = 7, .handle = 5, .reply_to = mitogen::is_dead}, text("dead"), &lanes[0]);
+    queue.push({.dst = 3, .handle = 6, .reply_to = mitogen::is_dead}, text("dead"), &lanes[0]);
+    queue.push({.dst = 3, .handle = 1}, text("result"), &lanes[0]);
+    const std::vector<mitogen::handle_id> first = next_handles(queue);
+    CHECK(first.size() < 300);
+    CHECK(std::count(first.begin(), first.end(), 1u) == 1);
+    CHECK(std::count(first.begin(), first.end(), 6u) == 1);
+    CHECK(handles_sent(queue).size() + first.size() == 10'002);
 }
 
 } // namespace

@@ -101,6 +101,14 @@ concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::
     { io.writev(fd, parts, count) } -> std::same_as<long>;
 };
 
+/// May be left out. `io.unread(fd)`: bytes that were written to a descriptor and that the other end
+/// has not read yet, 0 if that is not known: what one child sends to another one is then kept back
+/// while much of it lies unread.
+template <class Io>
+concept has_unread = requires(Io io, int fd) {
+    { io.unread(fd) } -> std::same_as<std::size_t>;
+};
+
 /// The same for who has nothing else to do: `io.read_waiting(fd, to, size)` sleeps until there is
 /// something, also if the descriptor is nonblocking: a count, 0 at the end, or -errno.
 /// `io.write_all(fd, from, size)` sleeps until everything is written; false on failure. Only the

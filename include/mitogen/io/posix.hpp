@@ -75,6 +75,8 @@ struct posix {
     long writev(int fd, const ::iovec* parts, int count) const {
         return os::writev(fd, parts, count);
     }
+    /// As os::unread.
+    std::size_t unread(int fd) const noexcept { return os::unread(fd); }
     /// As os::read_waiting.
     long read_waiting(int fd, void* to, std::size_t size) const {
         return os::read_waiting(fd, to, size);

@@ -70,7 +70,9 @@ private:
     /// Adapts `owner` to what frame_reader wants.
     struct sink {
         basic_transport& self;
+        bool to_its_end = false; // however long it takes
         int frames = 0;
+        instant since = 0; // the turn
 
         void frame(const header& h, std::span<const std::byte> payload) {
             ++frames;
@@ -78,7 +80,20 @@ private:
         }
         std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
         void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
-        bool stopped() const { return self.closed_; }
+        bool stopped() {
+            if (self.closed_) return true;
+            return frames >= frames_between_looks && !to_its_end && turn_is_over();
+        }
+
+    private:
+        /// Frames differ: what they cost is seen from time to time.
+        bool turn_is_over() {
+            if (frames % frames_between_looks != 0) return false;
+            if (frames >= most_frames) return true;
+            const instant now = self.broker_.io().now();
+            if (frames == frames_between_looks) since = now;
+            return now - since >= turn;
+        }
     };
 
     broker_engine<Io>& broker_;
@@ -91,6 +106,7 @@ private:
     int pauses_ = 0; // transports that are too full to take what is read here
     const bool pays_; // for its answers
     heartbeat_monitor monitor_;
+    timer next_turn_{}; // if more has been read than one turn takes
     timer look_{}; // at whether the other side shows signs of life
     timer unread_look_{}; // at whether it reads what others have answered
     std::uint64_t out_then_ = 0;
@@ -101,6 +117,12 @@ private:
     basic_writer<Io> writer_;
 
     static constexpr int last_reads = 16;
+    // How long the frames of one link may take, before those of others have their turn. One that is
+    // about to be answered waits for a turn of each link that sends without end; a turn costs the
+    // loop another look at its descriptors, 1 µs.
+    static constexpr duration_ns turn = 50'000;
+    static constexpr int frames_between_looks = 16; // at the clock
+    static constexpr int most_frames = 1024;
     // in units of limits::queue_bytes. What has been asked within one of them is at most that in
     // errors, which are larger than the requests: nobody is to be held because of those
     static constexpr std::uint64_t most_unread_answers = 8;
@@ -119,6 +141,10 @@ public:
         look_.fire = [this] {
             const auto keep = this->shared_from_this();
             look();
+        };
+        next_turn_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            if (!pauses_) go_on();
         };
         in_source_.fd = in_.get();
         in_source_.self = this;
@@ -151,7 +177,7 @@ public:
                 bytes = bytes.subspan(part);
                 used += part;
             }
-            received(used);
+            received(used, true);
         }
     }
 
@@ -179,7 +205,7 @@ public:
     bool forward(const header& h, std::span<const std::byte> payload, basic_transport& sender,
                  bool answers = false) {
         basic_transport& payer = answers ? *this : sender;
-        const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &payer);
+        const std::optional<std::uint64_t> limits = writer_.forward(h, payload, &sender, &payer);
         if (limits && *limits > 0) [[unlikely]] {
             writer_.hold(payer, payer);
             if (answers && *limits >= most_unread_answers) hold_who_answers(sender);
@@ -218,6 +244,7 @@ public:
         writer_.refuse();
         broker_.cancel_slow_timer(look_);
         broker_.cancel_timer(unread_look_);
+        broker_.cancel_timer(next_turn_);
         broker_.unwatch(in_source_);
         in_.reset();
         writer_.close();
@@ -311,7 +338,7 @@ private:
     void cannot_write(long rc) {
         // What the peer said before it went is still there to be read: the answer that somebody
         // waits for may be among it.
-        for (int go = 0; go < last_reads && in_source_.watched && readable(); ++go) {}
+        for (int go = 0; go < last_reads && in_source_.watched && readable(true); ++go) {}
         close(reason::respondent_lost, "cannot write: " + os::errno_text(static_cast<int>(-rc)));
     }
 
@@ -322,15 +349,21 @@ private:
 
     void resume() {
         if (--pauses_ != 0 || closed_ || !in_source_.watched) return;
+        if (reader_.stopped()) broker_.set_timer(next_turn_, broker_.io().now());
         if (const long rc = broker_.change(in_source_, io::interest::read); rc < 0)
             cannot_watch(rc);
     }
 
-    /// True if there may be more to read.
-    bool readable() {
+    /// True if there may be more to read. `to_its_end`: all that is read is delivered now.
+    bool readable(bool to_its_end = false) {
+        if (reader_.stopped()) {
+            if (!to_its_end) return true; // its next turn comes
+            go_on(true);
+        }
         // One read for each readiness: asking again would be a system call for nothing, unless the
         // descriptor has shown that it has plenty.
-        for (std::size_t taken = 0; taken < most_at_once && !closed_ && !pauses_;) {
+        for (std::size_t taken = 0;
+             taken < most_at_once && !closed_ && !pauses_ && !reader_.stopped();) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
             ::iovec pieces[2];
@@ -349,19 +382,30 @@ private:
                 return false;
             }
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
-            received(static_cast<std::size_t>(got));
+            received(static_cast<std::size_t>(got), to_its_end);
             taken += static_cast<std::size_t>(got);
             if (!full) return false;
         }
         return !closed_ && !pauses_;
     }
 
-    void received(std::size_t count) {
+    void received(std::size_t count, bool to_its_end) {
         bytes_in_.fetch_add(count, std::memory_order_relaxed);
-        sink to{*this};
-        const char* const wrong = reader_.commit(count, to);
+        sink to{*this, to_its_end};
+        delivered(to, reader_.commit(count, to));
+    }
+
+    /// What has been read already.
+    void go_on(bool to_its_end = false) {
+        sink to{*this, to_its_end};
+        delivered(to, reader_.go_on(to));
+    }
+
+    void delivered(const sink& to, const char* wrong) {
         batching_.store(to.frames >= batching_from, std::memory_order_relaxed);
-        if (wrong) close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+        if (wrong) return close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+        if (reader_.stopped() && !closed_) [[unlikely]]
+            broker_.set_timer(next_turn_, broker_.io().now());
     }
 };
 

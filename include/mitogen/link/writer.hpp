@@ -6,8 +6,10 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/link/flush_mode.hpp>
 #include <mitogen/loop/broker_engine.hpp>
+#include <mitogen/loop/timer.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_queue.hpp>
 #include <mitogen/protocol/message.hpp>
@@ -82,11 +84,14 @@ class basic_writer {
     std::atomic<bool> full_{false}; // of this context's own
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
-    enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
+    enum class errand : std::uint8_t { none, flush, await_writable, await_reading, fail } errand_ =
+        errand::none;
+    timer reading_look_{}; // at whether what others have sent was read
 
     std::atomic<std::uint64_t> bytes_out_{0};
 
     static constexpr int max_rounds = 16;
+    static constexpr duration_ns between_looks = 100'000;
 
 public:
     basic_writer(transport& whole, broker_engine<Io>& loop, typename Io::descriptor out,
@@ -102,6 +107,13 @@ public:
         };
         task_.self = this;
         task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
+        reading_look_.fire = [this] {
+            const auto keep = transport_.shared_from_this();
+            std::unique_lock lock(mutex_);
+            if (writing_) return;
+            writing_ = true;
+            drain(lock);
+        };
     }
 
     basic_writer(basic_writer&&) = delete;
@@ -124,14 +136,14 @@ public:
         return !refusing_;
     }
 
-    /// Passes on a frame on the account of `payer`. Returns what is on that now, in units of
-    /// limits::queue_bytes, or nothing if nothing more is taken.
+    /// Passes on a frame of `sender` on the account of `payer`. Returns what is on that now, in
+    /// units of limits::queue_bytes, or nothing if nothing more is taken.
     std::optional<std::uint64_t> forward(const header& h, std::span<const std::byte> payload,
-                                         const transport* payer) {
+                                         const transport* sender, const transport* payer) {
         std::uint64_t charged = 0;
         if (!push(
                 [&](send_queue& queue) {
-                    queue.forward(h, payload, payer);
+                    queue.forward(h, payload, sender, payer);
                     charged = queue.charged(payer);
                 },
                 flush_mode::soon))
@@ -209,6 +221,7 @@ public:
 
     /// Behind refuse().
     void close() {
+        broker_.cancel_timer(reading_look_);
         broker_.unwatch(source_);
         const std::lock_guard lock(mutex_);
         // else the thread that writes closes it
@@ -258,6 +271,8 @@ private:
         if (errand_ == errand::none) return; // somebody else has done it, or is at it
         if (transport_.is_closed()) return out_.reset();
         if (errand_ == errand::flush) return drain(lock);
+        if (errand_ == errand::await_reading)
+            return broker_.set_timer(reading_look_, after(broker_.io().now(), between_looks));
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
@@ -290,10 +305,11 @@ private:
         for (int rounds = 0;; ++rounds) {
             if (batch_.empty()) {
                 if (refusing_) return drop_output();
-                const bool more = queue_.take(batch_);
+                const bool more = queue_.take(batch_, room_for_lines());
                 in_batch_ = batch_.size();
                 if (!more) {
                     writing_ = false;
+                    if (!queue_.empty()) post(errand::await_reading);
                     make_room();
                     if (!room_waiters_.empty()) wake_sleepers(); // some wait for that
                     return;
@@ -318,6 +334,16 @@ private:
             batch_.consume(static_cast<std::size_t>(n));
             bytes_out_.fetch_add(static_cast<std::uint64_t>(n), std::memory_order_relaxed);
         }
+    }
+
+    /// How much more of what stands in lines may go out, beside what lies unread. Under mutex_.
+    std::size_t room_for_lines() {
+        const std::optional<std::size_t> most = queue_.most_unread();
+        if (!most) [[likely]]
+            return 0;
+        std::size_t unread = 0;
+        if constexpr (io::has_unread<Io>) unread = broker_.io().unread(out_.get());
+        return unread < *most ? *most - unread : 0;
     }
 
     /// The transport was closed while this thread was writing. Under mutex_.

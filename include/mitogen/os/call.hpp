@@ -19,6 +19,7 @@
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -40,6 +41,19 @@ inline long write(int fd, const void* from, std::size_t size) {
 /// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
 inline long readv(int fd, const ::iovec* parts, int count) {
     return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
+}
+
+/// Bytes that were written to a pipe or a socket of this machine and that the other end has not
+/// read; of a socket with what the kernel needs beside them. 0 where it does not say: always but on
+/// Linux.
+inline std::size_t unread([[maybe_unused]] int fd) noexcept {
+#if defined(__linux__)
+    int bytes = 0;
+    // of a socket the second one would say what has come in
+    if (::ioctl(fd, TIOCOUTQ, &bytes) == 0 || ::ioctl(fd, FIONREAD, &bytes) == 0)
+        return bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+#endif
+    return 0;
 }
 
 /// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.

@@ -35,7 +35,7 @@ struct read_target {
 ///   std::byte* reserve(const header&)             room for the payload of a frame that has not
 ///                                                 arrived whole; null: buffer it
 ///   void reserved_complete(const header&)         the payload that was reserved is there
-///   bool stopped() const                          true: deliver no more
+///   bool stopped()                                true: deliver no more, now; asked before each
 class frame_reader {
     // below this a second read() costs more than the copy that it saves
     static constexpr std::size_t direct_threshold = 8 * 1024;
@@ -46,10 +46,15 @@ class frame_reader {
     std::byte* body_ = nullptr; // place of the rest of a reserved payload
     std::size_t body_left_ = 0;
     header body_head_{};
+    bool stopped_ = false; // before a frame that may be here
 
 public:
     /// Bytes of input that are held; also the largest single read.
     static constexpr std::size_t capacity = header_layout::size + fragment_bytes + 64 * 1024;
+
+    /// True if the sink has stopped before all that is here was delivered: go_on() comes before the
+    /// next prepare().
+    bool stopped() const noexcept { return stopped_; }
 
     /// The place of the next bytes: fills one or two targets and returns how many. To be followed
     /// by commit().
@@ -74,13 +79,18 @@ public:
             sink.reserved_complete(body_head_);
         }
         end_ += count;
-        return deliver(sink);
+        return go_on(sink);
     }
 
-private:
+    /// Delivers what is here: as commit(0).
     template <class Sink>
-    const char* deliver(Sink& sink) {
-        while (end_ - begin_ >= header_layout::size && !sink.stopped()) {
+    const char* go_on(Sink& sink) {
+        stopped_ = false;
+        while (end_ - begin_ >= header_layout::size) {
+            if (sink.stopped()) {
+                stopped_ = true;
+                break;
+            }
             const std::byte* at = in_.data() + begin_;
             header h;
             if (const char* wrong = read_header(at, h)) return wrong;
@@ -119,6 +129,7 @@ private:
         return nullptr;
     }
 
+private:
     /// Overwrites input that has been used.
     void forget(const std::byte* from, std::size_t size) noexcept {
         wipe(in_.data() + (from - in_.data()), size);

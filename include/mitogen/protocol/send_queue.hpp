@@ -11,13 +11,16 @@
 #include <mitogen/protocol/frame_reader.hpp>
 #include <mitogen/protocol/lane_numbers.hpp>
 #include <mitogen/protocol/message.hpp>
+#include <mitogen/protocol/source_line.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -81,6 +84,11 @@ public:
 /// says which lane of its source it is of (see lane_numbers), and overtakes whatever is of another
 /// lane. It also overtakes fragments of a message that is still coming in: were it of the same
 /// lane, it would come behind the last of them.
+///
+/// Whoever sends far more to be passed on than goes out at once gets a line of its own. Each batch
+/// takes as much from every line, and all of what is not in one: so that nobody waits behind the
+/// line of another one, and this side behind none. So do the errors with which this side answers
+/// one context, which are in no order with anything else.
 class send_queue {
     static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
 
@@ -111,11 +119,31 @@ class send_queue {
         }
     };
 
+    /// Of one link that sends much to be passed on, or of what one context is answered.
+    struct line {
+        struct follower { // what is no whole frame, or comes behind such a one
+            std::uint64_t behind; // of the bytes of `frames`
+            item what;
+        };
+
+        const void* source;
+        source_line frames{};
+        std::deque<follower> followers{};
+
+        bool empty() const noexcept { return frames.empty() && followers.empty(); }
+    };
+
+    static constexpr std::size_t most_before_lines = 4 * 1024; // ready
+    static constexpr std::size_t most_of_lines = 32 * 1024;    // in one batch
+    // a context handles a small frame in 1 or 2 µs
+    static constexpr std::size_t most_frames_unread = 128;
+
     account_book all_;      // what is queued, and what is in the batch
     account_book in_ready_; // of that, what is in ready_
     account_book in_batch_;
 
     buffer ready_;
+    std::vector<line> lines_;
     // fragments, and what must not overtake them
     std::deque<item> passing_;
     // how many in passing_ nothing of that flow may overtake
@@ -139,13 +167,9 @@ class send_queue {
         all_.add(payer, size_of(payload));
     }
 
-    void append_frame(const header& h, std::span<const std::byte> payload, const void* payer) {
+    void append(const header& h, std::span<const std::byte> payload, const void* payer) {
         in_ready_.add(payer, size_of(payload));
-        const std::size_t at = ready_.size();
-        ready_.resize(at + size_of(payload));
-        write_header(ready_.data() + at, h);
-        if (!payload.empty())
-            std::memcpy(ready_.data() + at + header_layout::size, payload.data(), payload.size());
+        append_frame(ready_, h, payload);
     }
 
     static flow flow_of(const header& h) noexcept {
@@ -175,6 +199,36 @@ class send_queue {
         return taken;
     }
 
+    line* line_of(const void* source) noexcept {
+        for (line& l : lines_)
+            if (l.source == source) return &l;
+        return nullptr;
+    }
+    /// If it stands in a line, or is to.
+    line* line_for(const void* source) {
+        line* const own = lines_.empty() ? nullptr : line_of(source);
+        if (own || ready_.size() < most_before_lines) return own;
+        return &lines_.emplace_back(line{source});
+    }
+
+    /// In place of a link: what context `to` is answered. Odd, as no address of a link is.
+    static const void* answers_to(context_id to) noexcept {
+        return reinterpret_cast<const void*>(std::uintptr_t{to} << 1 | 1);
+    }
+
+    /// What the lines have to send goes out, or stands in passing_, as far as it is their turn.
+    void take_lines(send_batch& batch, std::size_t most) {
+        const std::size_t each = most / lines_.size();
+        for (line& l : lines_) {
+            queued_ -= l.frames.take(batch.frames_, in_batch_, each);
+            while (!l.followers.empty() && l.followers.front().behind <= l.frames.taken()) {
+                passing_.push_back(std::move(l.followers.front().what));
+                l.followers.pop_front();
+            }
+        }
+        std::erase_if(lines_, [](const line& l) { return l.empty(); });
+    }
+
     bulk* barrier(const header& h, const void* lane) noexcept {
         for (auto& b : bulks_)
             if (b->lane == lane && b->message.head.dst == h.dst) return b.get();
@@ -201,7 +255,7 @@ class send_queue {
                 start_bulk(std::move(next), b.lane, std::move(rest));
                 return;
             }
-            append_frame(next.head, next.payload, next.payer);
+            append(next.head, next.payload, next.payer);
         }
     }
 
@@ -263,7 +317,10 @@ public:
                 return;
             }
         }
-        append_frame(h, payload, payer);
+        if (h.dead() && (!lines_.empty() || ready_.size() >= most_before_lines)) [[unlikely]]
+            if (line* own = line_for(answers_to(h.dst)))
+                return own->frames.add(h, payload, payer);
+        append(h, payload, payer);
     }
 
     /// Appends a message of any size and takes the bytes over.
@@ -281,20 +338,39 @@ public:
         }
     }
 
-    /// Appends a frame that is passed on as it came, fragments included.
-    void forward(const header& h, std::span<const std::byte> payload,
+    /// Appends a frame that is passed on as it came, fragments included. `source`: the link that it
+    /// came by.
+    void forward(const header& h, std::span<const std::byte> payload, const void* source,
                  const void* payer = nullptr) {
         count(payload, payer);
         if (!(h.flags & (message_flags::fragment | message_flags::secret)) &&
-            (barred_.empty() || !barred_.contains(flow_of(h))))
-            return append_frame(h, payload, payer);
+            (barred_.empty() || !barred_.contains(flow_of(h)))) {
+            if (line* own = line_for(source)) return own->frames.add(h, payload, payer);
+            return append(h, payload, payer);
+        }
         if (bars(h)) ++barred_[flow_of(h)];
-        passing_.push_back({h, buffer(payload), payer});
-        if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
+        item whole{h, buffer(payload), payer};
+        if (h.flags & message_flags::secret) whole.payload.keep_secret();
+        if (line* own = lines_.empty() ? nullptr : line_of(source)) {
+            own->followers.push_back({own->frames.added(), std::move(whole)});
+        } else {
+            passing_.push_back(std::move(whole));
+        }
     }
 
-    /// Refills an empty batch with what goes out next. False if there is nothing.
-    bool take(send_batch& batch) {
+    /// How many bytes of what stands in lines may lie unread at the other end, so that other frames
+    /// are not behind many of these there. Nothing if no line is here.
+    std::optional<std::size_t> most_unread() const noexcept {
+        if (lines_.empty()) return std::nullopt;
+        std::size_t mean = fragment_bytes;
+        for (const line& l : lines_)
+            if (!l.frames.empty()) mean = std::min(mean, l.frames.mean_size());
+        return mean * most_frames_unread;
+    }
+
+    /// Refills an empty batch with what goes out next, of what stands in lines about `of_lines`
+    /// bytes. False if there is nothing.
+    bool take(send_batch& batch, std::size_t of_lines = most_of_lines) {
         batch.frames_.clear();
         // one burst must not cost memory for ever
         if (batch.frames_.capacity() > kept_bytes) batch.frames_.reset();
@@ -307,6 +383,8 @@ public:
         in_batch_.take(in_ready_);
         batch.frames_.swap(ready_);
         queued_ -= batch.frames_.size();
+        if (of_lines != 0 && !lines_.empty()) [[unlikely]]
+            take_lines(batch, std::min(of_lines, most_of_lines));
         own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
         if (own_turn_) {
             queued_ -= take_fragment(batch);
@@ -317,7 +395,9 @@ public:
         return !batch.empty();
     }
 
-    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty() && passing_.empty(); }
+    bool empty() const noexcept {
+        return ready_.size() == 0 && lines_.empty() && bulks_.empty() && passing_.empty();
+    }
 
     /// Bytes that no batch has taken yet.
     std::uint64_t queued() const noexcept { return queued_; }
