@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // hostile_bench.cpp: a small call of a child, while another child sends without end what does most
 // harm: half of the calls and all but one in a hundred take how long, and how much memory the
-// parent comes to hold. Held against calls beside nothing, and beside a child that only keeps a
-// processor busy.
+// parent comes to hold. Held against calls beside nothing; the first two rows are what it costs
+// that other threads keep processors busy, which floods do too.
 //
 //   ./hostile_bench [--ms=1000] [--rounds=3] [--json[=file]] [--smoke]
 
@@ -33,12 +33,20 @@ void until_closed(raw& h, header what, std::span<const std::byte> payload = {}) 
     while (h.put(what, payload)) {}
 }
 
+/// Uses a processor until the link ends.
+void keep_busy(raw& h) {
+    char c;
+    while (::recv(h.fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) != 0)
+        for (volatile int i = 0; i < 100'000;) i = i + 1;
+}
+
 const flood floods[] = {
-    {"busy processor",
+    {"a busy processor", &keep_busy},
+    {"two busy processors", // as where the flood also keeps the healthy child, or a thread, busy
      [](raw& h) {
-         char c;
-         while (::recv(h.fd, &c, 1, MSG_DONTWAIT | MSG_PEEK) != 0) // until the link ends
-             for (volatile int i = 0; i < 100'000;) i = i + 1;
+         std::thread second([&h] { keep_busy(h); });
+         keep_busy(h);
+         second.join();
      }},
     {"refused frames", [](raw& h) { until_closed(h, h.to(0, 5'000'000)); }},
     {"requests, answers unread",
