@@ -17596,6 +17596,21 @@ public:
     /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
     std::optional<exit_status> try_wait() { return reap(WNOHANG); }
 
+    /// The same of the leader of a process group (spawn_options::new_process_group) that failed:
+    /// when it has ended, what is left of its group is killed. Once the leader is reaped the
+    /// number may be another group's.
+    std::optional<exit_status> try_wait_group() {
+        if (running()) {
+            ::siginfo_t ended{};
+            const long rc = checked("waitid", -1, [&] {
+                return ::waitid(P_PID, static_cast<::id_t>(pid_), &ended,
+                                WEXITED | WNOHANG | WNOWAIT);
+            });
+            if (rc == 0 && ended.si_pid == pid_) static_cast<void>(signal_group(SIGKILL));
+        }
+        return try_wait();
+    }
+
     /// Waits for the end. Blocks: until then. An empty object has the code -1.
     exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
 
@@ -29505,7 +29520,7 @@ private:
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         // what it sends is worthless
-        if (cause == reason::link_corrupt) process_.signal(shutdown_ladder::term);
+        if (cause == reason::link_corrupt) send_signal(shutdown_ladder::term);
         begin_ending();
     }
 
@@ -29567,9 +29582,17 @@ private:
         advance_shutdown();
     }
 
-    /// Programs of other users cannot be sent any; they end when their terminal hangs up.
+    /// To a tool with all that it has started. Programs of other users cannot be sent any; they end
+    /// when their terminal hangs up.
     void send_signal(int number) {
-        process_.signal(number);
+        if constexpr (requires { process_.signal_group(number); }) {
+            if (runs_here())
+                process_.signal(number);
+            else
+                process_.signal_group(number);
+        } else {
+            process_.signal(number);
+        }
         if (number == shutdown_ladder::kill) err_.hang_up();
     }
 
@@ -29612,11 +29635,19 @@ private:
     /// its link is.
     std::optional<exit_status> look_for_status() {
         if (!plan_->attached) {
-            std::optional<exit_status> found = process_.try_wait();
+            std::optional<exit_status> found = look_for_end();
             if (found && client_ended_) found = exit_status{};
             return found;
         }
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
+    }
+
+    /// Of a connection that failed nothing stays.
+    std::optional<exit_status> look_for_end() {
+        if constexpr (requires { process_.try_wait_group(); }) {
+            if (!link) return process_.try_wait_group();
+        }
+        return process_.try_wait();
     }
 
     void on_timer() {

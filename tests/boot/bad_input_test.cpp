@@ -5,16 +5,20 @@
 #include "../generic/raw_link.hpp"
 #include "../support/engine.hpp"
 #include "../support/sanitized.hpp"
+#include "../support/scratch.hpp"
+#include "../support/soon.hpp"
 
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <mitogen/mitogen.hpp>
 #include <optional>
 #include <random>
 #include <string>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -224,6 +228,28 @@ TEST_CASE("endless noise, silence and closed pipes end with the deadline or befo
     CHECK(contains(silence.what(), "thinking"));
     const mitogen::error closed = refusal_of("closes its pipes");
     CHECK(closed.reason() != reason::none);
+}
+
+TEST_CASE("of a tool whose connection fails nothing stays, nor of what it has started") {
+    const std::string then = GENERATE("wait; :", "exit 3", "kill -9 $$");
+    CAPTURE(then);
+    const support::scratch dir;
+    const std::string fifo = dir / "held";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    const int held = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    REQUIRE(held >= 0);
+    tree t;
+    const std::string starts =
+        "{ echo x; : >begun; exec sleep 1000; } >held 2>&1 </dev/null & "
+        "while [ ! -e begun ]; do :; done; ";
+    const auto refused = t.root.try_connect(mitogen::command{
+        .argv = {"sh", "-c", "cd " + dir.path() + "; " + starts + then}, .connect_timeout = 1s});
+    CHECK_FALSE(refused);
+    char said[8];
+    CHECK(::read(held, said, sizeof said) == 2); // it had begun
+    // nobody has it open
+    CHECK(support::soon([&] { return ::read(held, said, sizeof said) == 0; }));
+    ::close(held);
 }
 
 TEST_CASE("a hello that makes no sense is refused") {

@@ -2,6 +2,7 @@
 #include <mitogen/os/process/kill_on_destroy_process.hpp>
 
 #include "../generic/inject.hpp"
+#include "../support/soon.hpp"
 
 #include <mitogen/os/poll.hpp>
 #include <mitogen/os/process/fork.hpp>
@@ -57,6 +58,31 @@ TEST_CASE("a signal that kills is the status") {
     CHECK(c.process.wait() == exit_status{.code = 0, .signal = SIGTERM});
     CHECK(c.process.signal(SIGTERM) == 0); // reaped: does nothing
     CHECK(c.process.signal_group(SIGTERM) == 0);
+}
+
+TEST_CASE("of a group whose leader has failed nothing stays") {
+    os::unique_fd held, holds;
+    REQUIRE(os::pipe(held, holds) == 0);
+    os::unique_fd go_on, waits;
+    REQUIRE(os::pipe(waits, go_on) == 0);
+    const ::pid_t pid = ::fork();
+    if (pid == 0) {
+        ::setpgid(0, 0);
+        ::close(go_on.get());
+        if (::fork() == 0)
+            for (;;) ::pause();
+        char c;
+        while (::read(waits.get(), &c, 1) > 0) {}
+        ::_exit(4);
+    }
+    holds.reset();
+    os::kill_on_destroy_process leader(pid);
+    CHECK_FALSE(leader.try_wait_group()); // it runs: its group as well
+    go_on.reset();
+    CHECK(support::soon([&] { return leader.try_wait_group().has_value(); }));
+    CHECK(leader.try_wait_group() == exit_status{.code = 4});
+    char c;
+    CHECK(::read(held.get(), &c, 1) == 0); // sleeps until the other one is gone
 }
 
 TEST_CASE("a child that still runs when its owner goes is killed and reaped") {

@@ -530,7 +530,7 @@ TEST_CASE("what one link sends stays in its order, in a line or not, fragments a
         case 1: h.flags = message_flags::secret; break;
         default: break;
         }
-        h.length = random() % 300;
+        h.length = static_cast<std::uint32_t>(random() % 300);
         queue.forward(h, filled(h.length, 'x'), &links[second], &links[second]);
         if (random() % 200 == 0) look(handles_sent(queue));
         if (random() % 50 == 0) look(next_handles(queue, random() % 3000));

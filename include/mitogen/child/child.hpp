@@ -299,7 +299,7 @@ private:
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         // what it sends is worthless
-        if (cause == reason::link_corrupt) process_.signal(shutdown_ladder::term);
+        if (cause == reason::link_corrupt) send_signal(shutdown_ladder::term);
         begin_ending();
     }
 
@@ -361,9 +361,17 @@ private:
         advance_shutdown();
     }
 
-    /// Programs of other users cannot be sent any; they end when their terminal hangs up.
+    /// To a tool with all that it has started. Programs of other users cannot be sent any; they end
+    /// when their terminal hangs up.
     void send_signal(int number) {
-        process_.signal(number);
+        if constexpr (requires { process_.signal_group(number); }) {
+            if (runs_here())
+                process_.signal(number);
+            else
+                process_.signal_group(number);
+        } else {
+            process_.signal(number);
+        }
         if (number == shutdown_ladder::kill) err_.hang_up();
     }
 
@@ -406,11 +414,19 @@ private:
     /// its link is.
     std::optional<exit_status> look_for_status() {
         if (!plan_->attached) {
-            std::optional<exit_status> found = process_.try_wait();
+            std::optional<exit_status> found = look_for_end();
             if (found && client_ended_) found = exit_status{};
             return found;
         }
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
+    }
+
+    /// Of a connection that failed nothing stays.
+    std::optional<exit_status> look_for_end() {
+        if constexpr (requires { process_.try_wait_group(); }) {
+            if (!link) return process_.try_wait_group();
+        }
+        return process_.try_wait();
     }
 
     void on_timer() {

@@ -112,6 +112,21 @@ public:
     /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
     std::optional<exit_status> try_wait() { return reap(WNOHANG); }
 
+    /// The same of the leader of a process group (spawn_options::new_process_group) that failed:
+    /// when it has ended, what is left of its group is killed. Once the leader is reaped the
+    /// number may be another group's.
+    std::optional<exit_status> try_wait_group() {
+        if (running()) {
+            ::siginfo_t ended{};
+            const long rc = checked("waitid", -1, [&] {
+                return ::waitid(P_PID, static_cast<::id_t>(pid_), &ended,
+                                WEXITED | WNOHANG | WNOWAIT);
+            });
+            if (rc == 0 && ended.si_pid == pid_) static_cast<void>(signal_group(SIGKILL));
+        }
+        return try_wait();
+    }
+
     /// Waits for the end. Blocks: until then. An empty object has the code -1.
     exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
 
