@@ -492,6 +492,39 @@ TEST_CASE(MITOGEN_TEST_NAME ": the receiving side is served while others send wi
     floods.join();
 }
 
+TEST_CASE(MITOGEN_TEST_NAME ": two links that bring much at once take turns") {
+    constexpr std::size_t frames = 1500; // which a pipe holds, and one read takes
+    broker loop;
+    end ends[2];
+    descriptor far_in[2], far_out[2];
+    std::vector<int> order; // loop's
+    for (int i = 0; i < 2; ++i) {
+        descriptor in, out;
+        REQUIRE(os::pipe(in, far_out[i]) == 0);
+        REQUIRE(os::pipe(far_in[i], out) == 0);
+        os::set_nonblocking(in.get(), true);
+        os::set_nonblocking(out.get(), true);
+        ends[i].on_frame = [&order, i](stream&) { order.push_back(i); };
+        ends[i].link = std::make_shared<stream>(loop, ends[i], std::move(in), std::move(out),
+                                                mitogen::limits{});
+        std::vector<std::byte> bytes(frames * mitogen::detail::header_layout::size);
+        for (std::size_t at = 0; at < bytes.size(); at += mitogen::detail::header_layout::size)
+            mitogen::detail::write_header(bytes.data() + at, {.dst = 1});
+        REQUIRE(os::write(far_out[i].get(), bytes.data(), bytes.size()) ==
+                static_cast<long>(bytes.size()));
+    }
+    loop.run([&] {
+        for (end& e : ends) e.link->start();
+    });
+    for (end& e : ends) e.wait_for(frames);
+    loop.run([&] {
+        for (end& e : ends) e.link->close(reason::broker_exited, "the test is over");
+        CHECK(order.size() == 2 * frames);
+        const auto other = std::find(order.begin(), order.end(), 1 - order.front());
+        CHECK(other - order.begin() <= 1024); // as many as a turn has at most
+    });
+}
+
 TEST_CASE(MITOGEN_TEST_NAME
           ": a stream whose loop has ended takes nothing and keeps nobody waiting") {
     const medium m = both_media();
