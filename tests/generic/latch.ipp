@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // latch.ipp: what every latch promises. Included with MITOGEN_TEST_IO set to a policy and
 // MITOGEN_TEST_NAME to its name in quotes.
+#include "forked.hpp"
 #include "policy_test.hpp"
 
 #include <mitogen/sync/latch.hpp>
@@ -291,6 +292,49 @@ MITOGEN_POLICY_TEST(
     there.close();
     echo.join();
     CHECK(sum == rounds);
+}
+
+MITOGEN_POLICY_TEST(": a copy of the process has the items, and none of the sleepers") {
+    if constexpr (mitogen::io::counts_copies<io_type>) {
+        io_type io;
+        latch empty(io), full(io);
+        sleeper s;
+        s.begin(empty);
+        CHECK(full.put(5));
+        CHECK(generic::forked([&] {
+                  if (!empty.put(7)) return 1;
+                  const auto mine = empty.try_get_until(0);
+                  const auto both = full.try_get_until(0);
+                  return mine && *mine == 7 && both && *both == 5 ? 0 : 2;
+              }) == 0);
+        CHECK(empty.put(9));
+        s.join();
+        CHECK(s.value() == 9);
+    }
+}
+
+MITOGEN_POLICY_TEST(": a copy that is made while a thread changes it has a latch that works") {
+    if constexpr (mitogen::io::counts_copies<io_type>) {
+        io_type io;
+        latch l(io);
+        std::atomic<bool> stop{false};
+        typename io_type::thread busy(io, "busy", [&] {
+            while (!stop) {
+                l.put(1);
+                (void)l.try_get_until(0);
+            }
+        });
+        for (int i = 0; i < 50; ++i)
+            CHECK(generic::forked([&] {
+                      ::alarm(20); // instead of a hang
+                      if (!l.put(2)) return 1;
+                      while (const auto item = l.try_get_until(0))
+                          if (*item == 2) return 0;
+                      return 2;
+                  }) == 0);
+        stop = true;
+        busy.join();
+    }
 }
 
 } // namespace latch_test

@@ -132,6 +132,12 @@ concept has_pipe = requires(Io io, typename Io::descriptor& read_end,
     io.enlarge(fd);
 };
 
+/// May be left out. `io.copies()`: as os::copies.
+template <class Io>
+concept counts_copies = requires(Io io) {
+    { io.copies() } -> std::same_as<unsigned>;
+};
+
 /// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is,
 /// for people: "user@host:pid". `io.can_spawn_self()`: true if this program, started once more,
 /// knows that it is a child: once it has called mitogen::init. `io.signal_self(signal)`.

@@ -14,6 +14,7 @@
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/os/pipe_size.hpp>
+#include <mitogen/os/process/copies.hpp>
 #include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/process/process.hpp>
@@ -106,6 +107,8 @@ struct posix {
     /// Other programs can join through sockets.
     static constexpr bool has_local_sockets = true;
 
+    /// As os::copies.
+    unsigned copies() const noexcept { return os::copies(); }
     int own_pid() const noexcept { return os::own_pid(); }
     /// As os::parent_pid.
     int parent_pid() const noexcept { return os::parent_pid(); }

@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/sync/waiter.hpp>
@@ -14,6 +15,7 @@
 #include <concepts>
 #include <cstddef>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -27,6 +29,9 @@ namespace mitogen::inline MITOGEN_ABI {
 /// moment still gets it. close() wakes everyone with an error, also when items are left. Sleeping
 /// holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in exactly
 /// these places.)
+///
+/// In a copy of the process (fork) it holds the items, and nothing of threads that are not there;
+/// if one of these was just changing it, it is empty there.
 ///
 /// Threads: any. Blocks: get() and those beside it, but with a span of 0. Destroy it only when no
 /// thread is inside.
@@ -47,6 +52,39 @@ class basic_latch {
     sleeper* first_ = nullptr; // longest asleep
     sleeper* last_ = nullptr;
     bool closed_ = false;
+
+    // of the process whose threads sleep in it
+    static constexpr unsigned renewing = static_cast<unsigned>(-1);
+    std::atomic<unsigned> copies_{copies()};
+
+    unsigned copies() const noexcept {
+        if constexpr (io::counts_copies<Io>)
+            return io_.copies();
+        else
+            return 0;
+    }
+
+    std::unique_lock<typename Io::mutex> lock() {
+        if (const unsigned now = copies(); copies_.load(std::memory_order_acquire) != now)
+            [[unlikely]] enter_copy(now);
+        return std::unique_lock(mutex_);
+    }
+
+    /// In a copy of the process, where no thread is left that slept in it, or has held its lock.
+    MITOGEN_COLD void enter_copy(unsigned now) {
+        unsigned seen = copies_.load(std::memory_order_acquire);
+        if (seen != renewing && seen != now && copies_.compare_exchange_strong(seen, renewing)) {
+            first_ = last_ = nullptr;
+            if (mutex_.try_lock()) {
+                mutex_.unlock();
+            } else { // a thread was changing it: what is in it is not to be trusted
+                std::construct_at(&mutex_, io_);
+                std::construct_at(&items_);
+            }
+            return copies_.store(now, std::memory_order_release);
+        }
+        while (copies_.load(std::memory_order_acquire) != now) io_.relax();
+    }
 
     static error closed_error() { return error(reason::sender_closed, "the latch is closed"); }
 
@@ -73,7 +111,7 @@ public:
     /// Adds an item, or hands it to the thread that has slept longest. False, with the item
     /// untouched, once closed.
     bool put(T&& item) {
-        const std::lock_guard lock(mutex_);
+        const auto held = lock();
         if (closed_) return false;
         if (sleeper* s = first_) {
             s->item.emplace(std::move(item)); // may throw: then the sleeper keeps its place
@@ -124,7 +162,7 @@ public:
     result<T> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(io_);
         {
-            const std::lock_guard lock(mutex_);
+            const auto held = lock();
             if (closed_) return closed_error();
             if (!items_.empty()) {
                 T item(std::move(items_.front()));
@@ -135,7 +173,7 @@ public:
             last_ = &self;
         }
         sleep(self.wake, deadline, [&self] { return self.served.load(std::memory_order_acquire); });
-        const std::lock_guard lock(mutex_);
+        const auto held = lock();
         if (self.item) return std::move(*self.item);
         if (closed_) return closed_error();
         unlink(&self);
@@ -145,7 +183,7 @@ public:
     /// Wakes every sleeper with an error; every later get and put fails. Items that are left are
     /// dropped with the latch.
     void close() {
-        const std::lock_guard lock(mutex_);
+        const auto held = lock();
         closed_ = true;
         for (sleeper* s = first_; s;) {
             // before notify: afterwards the sleeper may be gone once the lock is free
@@ -159,12 +197,12 @@ public:
 
     /// Items that wait for a thread.
     std::size_t size() {
-        const std::lock_guard lock(mutex_);
+        const auto held = lock();
         return items_.size();
     }
 
     bool closed() {
-        const std::lock_guard lock(mutex_);
+        const auto held = lock();
         return closed_;
     }
 };
