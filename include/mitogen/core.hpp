@@ -45,6 +45,7 @@
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/io/poll.hpp>
 #include <mitogen/io/posix.hpp>
 #include <mitogen/io/thread.hpp>
@@ -122,6 +123,8 @@
 #include <mitogen/nursery/nursery_state.hpp>
 #include <mitogen/nursery/signal_hook.hpp>
 #include <mitogen/os/epoll.hpp>
+#include <mitogen/os/file.hpp>
+#include <mitogen/os/kqueue.hpp>
 #include <mitogen/os/local_socket.hpp>
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/pipe_size.hpp>
@@ -129,14 +132,18 @@
 #include <mitogen/os/process/copies.hpp>
 #include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/debugger.hpp>
+#include <mitogen/os/process/detached_children.hpp>
 #include <mitogen/os/process/fork.hpp>
 #include <mitogen/os/process/forked_streams.hpp>
 #include <mitogen/os/process/init_proxy.hpp>
+#include <mitogen/os/process/kill_on_destroy_process.hpp>
 #include <mitogen/os/process/namespaces.hpp>
 #include <mitogen/os/process/output_of.hpp>
+#include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/signal.hpp>
 #include <mitogen/os/process/signal_watch.hpp>
 #include <mitogen/os/process/title.hpp>
+#include <mitogen/os/program/executable.hpp>
 #include <mitogen/os/program/program_kind.hpp>
 #include <mitogen/os/program/program_words.hpp>
 #include <mitogen/os/pty.hpp>

@@ -73,7 +73,6 @@
 #include <mitogen/flow/watchers.hpp>
 #include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
-#include <mitogen/io/policy.hpp>
 #include <mitogen/join/joined.hpp>
 #include <mitogen/link/flush_mode.hpp>
 #include <mitogen/loop/activity/activity.hpp>
@@ -121,14 +120,8 @@
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fault.hpp>
 #include <mitogen/os/fd.hpp>
-#include <mitogen/os/file.hpp>
-#include <mitogen/os/kqueue.hpp>
 #include <mitogen/os/mutex.hpp>
-#include <mitogen/os/process/detached_children.hpp>
-#include <mitogen/os/process/kill_on_destroy_process.hpp>
-#include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/signal_set.hpp>
-#include <mitogen/os/program/executable.hpp>
 #include <mitogen/os/thread/futex.hpp>
 #include <mitogen/os/thread/parker.hpp>
 #include <mitogen/program/payload_option.hpp>

@@ -39,13 +39,10 @@
 #include <version>
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12770,1176 +12767,6 @@ auto call_methods<Target>::stream(Args&&... args) const {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/file.hpp ----
-// file.hpp: the little that the library needs to know about files.
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// Opens a file for reading, close-on-exec: a descriptor or -errno.
-inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
-
-/// The file of an open descriptor, opened once more for reading, so that it has a position of its
-/// own: a descriptor or -errno. If the system cannot do that, it is a duplicate at the file's
-/// beginning.
-inline long reopen_to_read(int fd) {
-#if defined(__linux__)
-    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
-    if (own >= 0) return own;
-#endif
-    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
-    return dup_above(fd, 3);
-}
-
-/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or
-/// -errno. In memory if the system has that.
-inline long nameless_file() {
-#if defined(__linux__) && defined(MFD_CLOEXEC)
-    const long rc =
-        checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
-    if (rc < 0) return rc;
-    unique_fd made(static_cast<int>(rc));
-#else
-    char name[] = "/tmp/mitogen-XXXXXX";
-    unique_fd made(::mkstemp(name));
-    if (!made) return -long{errno};
-    static_cast<void>(::unlink(name));
-    static_cast<void>(set_cloexec(made.get(), true));
-#endif
-    const long moved = move_above_stdio(made);
-    return moved < 0 ? moved : made.release();
-}
-
-/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
-/// larger than 16 MiB. Whoever made it cannot make this wait.
-MITOGEN_COLD inline std::string small_file(const char* path) {
-    constexpr std::size_t most = std::size_t{16} << 20;
-    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
-    struct ::stat s {};
-    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
-    std::string text;
-    char block[4096];
-    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
-        text.append(block, static_cast<std::size_t>(n));
-        if (text.size() > most) return {};
-    }
-    return text;
-}
-
-/// Size in bytes of an open file, or -errno.
-inline std::int64_t file_size(int fd) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
-    return s.st_size;
-}
-
-/// True if both descriptors are open and refer to one file.
-inline bool same_file(int a, int b) {
-    struct ::stat s {};
-    struct ::stat t {};
-    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev &&
-           s.st_ino == t.st_ino;
-}
-
-/// What changes when a file is replaced, or written to.
-struct file_stamp {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::int64_t size = 0;
-    std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;
-
-    friend bool operator==(const file_stamp&, const file_stamp&) = default;
-};
-
-/// The stamp of an open file. 0 or -errno.
-inline long stamp_file(int fd, file_stamp& to) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -long{errno};
-    const auto ns = [](const auto& t) {
-        return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-    };
-#if defined(__APPLE__)
-    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec),
-          ns(s.st_ctimespec)};
-#else
-    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
-#endif
-    return 0;
-}
-
-/// Removes a file. 0 or -errno.
-inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
-
-/// Removes an empty directory. 0 or -errno.
-inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/process/detached_children.hpp ----
-// detached_children.hpp: children that outlive whoever would wait for them, and are no zombies for
-// longer than need be.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-namespace detail {
-
-struct detached_child {
-    ::pid_t pid;
-    detached_child* next;
-};
-
-// Of this program. A stack without a lock: fork() may copy it at any moment.
-inline constinit std::atomic<detached_child*> all_detached_children{nullptr};
-
-inline void push_detached_child(detached_child* one) noexcept {
-    one->next = all_detached_children.load(std::memory_order_relaxed);
-    while (!all_detached_children.compare_exchange_weak(one->next, one, std::memory_order_release,
-                                                        std::memory_order_relaxed)) {}
-}
-
-} // namespace detail
-
-/// From now on nobody waits for `pid`, a child of this process; reap_detached_children() does once
-/// it has ended. Threads: any.
-inline void detach_child(::pid_t pid) noexcept {
-    if (auto* one = new (std::nothrow) detail::detached_child{pid, nullptr})
-        detail::push_detached_child(one);
-}
-
-/// Reaps those that have ended. Called by whatever starts a process. Threads: any.   Blocks: never.
-inline void reap_detached_children() noexcept {
-    detail::detached_child* one =
-        detail::all_detached_children.exchange(nullptr, std::memory_order_acquire);
-    while (one) {
-        detail::detached_child* next = one->next;
-        int status = 0;
-        if (checked("waitpid", -1, [&] { return ::waitpid(one->pid, &status, WNOHANG); }) == 0) {
-            detail::push_detached_child(one);
-        } else {
-            delete one; // reaped; or no child of this process, which is somebody else's copy
-        }
-        one = next;
-    }
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/kqueue.hpp ----
-// kqueue.hpp: the kqueue system calls; empty if there is no kqueue. MITOGEN_USE_LIBKQUEUE takes
-// them from libkqueue on Linux.
-
-#if (!defined(__linux__) || defined(MITOGEN_USE_LIBKQUEUE)) && __has_include(<sys/event.h>)
-#define MITOGEN_HAS_KQUEUE 1
-#include <sys/event.h>
-#elif defined(MITOGEN_USE_LIBKQUEUE)
-#define MITOGEN_HAS_KQUEUE 1
-#include <kqueue/sys/event.h>
-#else
-#define MITOGEN_HAS_KQUEUE 0
-#endif
-
-#if MITOGEN_HAS_KQUEUE
-#include <cerrno>
-#include <cstdint>
-
-#include <sys/types.h>
-#include <time.h>
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// kqueue(2), close-on-exec. It is not inherited by fork(), except from libkqueue.
-inline long kqueue_create() {
-    const long fd = checked("kqueue_create", -1, [] { return ::kqueue(); });
-    if (fd >= 0) static_cast<void>(set_cloexec(static_cast<int>(fd), true));
-    return fd;
-}
-
-/// One change to a kqueue: `ident` is a descriptor or a process, by `filter` (EVFILT_…); `flags` is
-/// EV_ADD or EV_DELETE. 0 or -errno.
-inline long kqueue_change(int queue, std::intptr_t ident, int filter, unsigned flags,
-                          unsigned details, std::intptr_t user_data) {
-    return checked("kqueue_change", queue, [=] {
-        struct ::kevent change {};
-        change.ident = static_cast<decltype(change.ident)>(ident);
-        change.filter = static_cast<decltype(change.filter)>(filter);
-        change.flags = static_cast<decltype(change.flags)>(flags);
-        change.fflags = static_cast<decltype(change.fflags)>(details);
-        change.udata = reinterpret_cast<decltype(change.udata)>(user_data);
-        return ::kevent(queue, &change, 1, nullptr, 0, nullptr);
-    });
-}
-
-/// Waits for events: their number, 0 on timeout, -errno. `timeout` in ns, < 0: no limit.
-/// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
-inline long kqueue_wait(int queue, struct ::kevent* out, int capacity, duration_ns timeout) {
-    // macOS refuses spans above some years: wake up every 11 days
-    constexpr duration_ns longest = 1'000'000 * duration_ns{1'000'000'000};
-#if defined(LIBKQUEUE)
-    // it cuts to milliseconds: too early, and again and again
-    if (timeout > 0) timeout = duration_ns{to_poll_ms(timeout)} * 1'000'000;
-#endif
-    for (;;) {
-        const ::timespec span = to_timespec(timeout < longest ? timeout : longest);
-        const long rc = checked_once("kqueue_wait", queue, [&] {
-            return ::kevent(queue, nullptr, 0, out, capacity, timeout < 0 ? nullptr : &span);
-        });
-        if (rc != -EINTR) return rc;
-        if (timeout > 0) return 0;
-    }
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-#endif
-
-// ---- mitogen/os/process/kill_on_destroy_process.hpp ----
-// kill_on_destroy_process.hpp: a child process as a value: watched without a signal handler, always
-// reaped.
-
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-namespace detail {
-// A descriptor that becomes readable when `pid`, a child of ours, has ended; negative if the system
-// has none.
-inline long open_exit_watch(::pid_t pid) {
-#if defined(__linux__) && defined(SYS_pidfd_open)
-    // close-on-exec by itself
-    unique_fd fd(static_cast<int>(
-        checked("pidfd_open", -1, [=] { return ::syscall(SYS_pidfd_open, pid, 0); })));
-    static_cast<void>(move_above_stdio(fd));
-    return fd ? fd.release() : -ENOSYS;
-#elif !defined(__linux__) && MITOGEN_HAS_KQUEUE
-    unique_fd queue(static_cast<int>(kqueue_create())); // a kqueue can itself be polled
-    const long rc =
-        queue ? kqueue_change(queue.get(), pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0) : -ENOSYS;
-    return rc < 0 ? rc : queue.release();
-#else
-    static_cast<void>(pid);
-    return -ENOSYS;
-#endif
-}
-} // namespace detail
-
-/// Owns one child process. While it is owned and not reaped its process id can't be reused, so that
-/// signal() never hits a stranger.
-///
-/// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is
-/// left behind by any path. No SIGCHLD handler is installed. If the program ignores SIGCHLD (init()
-/// undoes it if it was started so), or reaps children that are not its own, the status is lost: the
-/// code is then -1. Threads: distinct objects: safe; shared objects: unsafe.
-class kill_on_destroy_process {
-    ::pid_t pid_ = -1;
-    unique_fd watch_;
-    std::optional<exit_status> status_;
-
-    std::optional<exit_status> reap(int options) {
-        if (status_ || pid_ < 0) return status_;
-        int raw = 0;
-        const long rc = checked("waitpid", -1, [&] { return ::waitpid(pid_, &raw, options); });
-        if (rc == 0) return std::nullopt;
-        if (rc > 0 && WIFEXITED(raw)) {
-            status_ = exit_status{.code = WEXITSTATUS(raw), .signal = 0};
-        } else if (rc > 0 && WIFSIGNALED(raw)) {
-            status_ = exit_status{.code = 0, .signal = WTERMSIG(raw)};
-        } else {
-            status_ = exit_status{.code = -1, .signal = 0}; // ECHILD: somebody else has reaped it
-        }
-        watch_.reset();
-        return status_;
-    }
-
-public:
-    kill_on_destroy_process() = default;
-    /// Takes ownership of a child of this process that nobody has waited for (fork). Never fails:
-    /// poll_fd() may be -1.
-    explicit kill_on_destroy_process(::pid_t pid) : pid_(pid) {
-        if (pid_ >= 0) watch_.reset(static_cast<int>(detail::open_exit_watch(pid_)));
-    }
-    kill_on_destroy_process(kill_on_destroy_process&& other) noexcept
-        : pid_(std::exchange(other.pid_, -1)), watch_(std::move(other.watch_)),
-          status_(std::exchange(other.status_, std::nullopt)) {}
-    kill_on_destroy_process& operator=(kill_on_destroy_process&& other) noexcept {
-        if (this != &other) {
-            stop();
-            pid_ = std::exchange(other.pid_, -1);
-            watch_ = std::move(other.watch_);
-            status_ = std::exchange(other.status_, std::nullopt);
-        }
-        return *this;
-    }
-    ~kill_on_destroy_process() { stop(); }
-
-    /// The process id, also after the end; -1 for an empty object.
-    ::pid_t pid() const noexcept { return pid_; }
-
-    /// A descriptor, owned by this object, that is readable once the process has ended: a pidfd on
-    /// Linux, a kqueue on BSD and macOS. -1 if the system has neither or is out of descriptors, and
-    /// after the process has been reaped: remove it from pollers before.
-    int poll_fd() const noexcept { return watch_.get(); }
-
-    /// True from the start until try_wait() or wait() has returned a status.
-    bool running() const noexcept { return pid_ >= 0 && !status_; }
-
-    /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
-    std::optional<exit_status> try_wait() { return reap(WNOHANG); }
-
-    /// The same of the leader of a process group (spawn_options::new_process_group) that failed:
-    /// when it has ended, what is left of its group is killed. Once the leader is reaped the
-    /// number may be another group's.
-    std::optional<exit_status> try_wait_group() {
-        if (running()) {
-            ::siginfo_t ended{};
-            const long rc = checked("waitid", -1, [&] {
-                return ::waitid(P_PID, static_cast<::id_t>(pid_), &ended,
-                                WEXITED | WNOHANG | WNOWAIT);
-            });
-            if (rc == 0 && ended.si_pid == pid_) static_cast<void>(signal_group(SIGKILL));
-        }
-        return try_wait();
-    }
-
-    /// Waits for the end. Blocks: until then. An empty object has the code -1.
-    exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
-
-    /// Sends a signal. 0, also if the process is already reaped; else -errno.
-    long signal(int number) {
-        if (!running()) return 0;
-        return checked("kill", -1, [&] {
-#if defined(__linux__) && defined(SYS_pidfd_send_signal)
-            // Exact even if somebody else has reaped it and its number is in use again.
-            if (watch_)
-                return static_cast<long>(
-                    ::syscall(SYS_pidfd_send_signal, watch_.get(), number, nullptr, 0));
-#endif
-            return static_cast<long>(::kill(pid_, number));
-        });
-    }
-
-    /// Sends a signal to its process group, of which it must be the leader
-    /// (spawn_options::new_process_group).
-    long signal_group(int number) {
-        if (!running()) return 0;
-        return checked("kill", -1, [&] { return ::kill(-pid_, number); });
-    }
-
-    /// Gives up ownership: the process is neither killed nor waited for. The object is empty
-    /// afterwards.
-    void forget() noexcept {
-        pid_ = -1;
-        watch_.reset();
-        status_.reset();
-    }
-
-    /// Gives up ownership of a child that goes on alone: see detach_child. The object is empty
-    /// afterwards.
-    void leave() noexcept {
-        if (running()) detach_child(pid_);
-        forget();
-    }
-
-    /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).
-    void stop() noexcept {
-        if (!running()) return;
-        static_cast<void>(signal(SIGKILL));
-        static_cast<void>(wait());
-    }
-};
-
-static_assert(!std::is_copy_constructible_v<kill_on_destroy_process> &&
-              std::is_nothrow_move_assignable_v<kill_on_destroy_process>);
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/program/executable.hpp ----
-// executable.hpp: this program's own file, held open because the one on disk may be replaced while
-// it runs, and the build's identity.
-
-#if __has_include(<link.h>)
-#include <link.h>
-#endif
-#if defined(__linux__) && __has_include(<sys/auxv.h>)
-#include <sys/auxv.h>
-#endif
-#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
-#include <sys/sysctl.h>
-#include <sys/types.h>
-#endif
-#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
-#include <mach-o/dyld.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-namespace detail {
-
-#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
-/// The program's path if the dynamic loader was started with it as its argument, as bundles do
-/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
-MITOGEN_COLD inline std::string loaded_program() {
-    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
-    const void* at = nullptr;
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
-                if (object->dlpi_phdr[i].p_type == PT_INTERP)
-                    *static_cast<const void**>(to) = object->dlpi_phdr;
-            return 1; // the first object is the program
-        },
-        &at));
-    if (!at) return {};
-    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
-    if (!maps) return {};
-    std::string path;
-    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
-    while (path.empty() && std::fgets(line, sizeof line, maps)) {
-        unsigned long begin = 0, end = 0;
-        int name = 0;
-        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
-            continue;
-        const auto address = reinterpret_cast<std::uintptr_t>(at);
-        if (address < begin || address >= end || line[name] != '/') continue;
-        path = line + name;
-        path.erase(path.find_last_not_of('\n') + 1);
-    }
-    std::fclose(maps);
-    return path;
-}
-#else
-inline std::string loaded_program() { return {}; }
-#endif
-
-#if defined(__linux__) && __has_include(<link.h>) && defined(AT_EXECFN)
-/// True if the file at `path` begins as this program does: its program headers are those that are
-/// in memory.
-MITOGEN_COLD inline bool is_this_program(const char* path) {
-    struct headers {
-        const void* at = nullptr;
-        std::size_t size = 0;
-    } own;
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            *static_cast<headers*>(to) = {object->dlpi_phdr,
-                                          object->dlpi_phnum * sizeof *object->dlpi_phdr};
-            return 1; // the first object is the program
-        },
-        &own));
-    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
-    ElfW(Ehdr) begin{};
-    if (!file || own.size == 0) return false;
-    if (os::pread(file.get(), &begin, sizeof begin, 0) != static_cast<long>(sizeof begin))
-        return false;
-    std::string there(own.size, '\0');
-    const long n =
-        os::pread(file.get(), there.data(), own.size, static_cast<::off_t>(begin.e_phoff));
-    return n == static_cast<long>(own.size) && std::memcmp(there.data(), own.at, own.size) == 0;
-}
-
-/// The name that this program was executed by, for systems where no /proc is mounted; empty if that
-/// does not lead to it. Asked for once, early: it may be relative.
-MITOGEN_COLD inline const std::string& executed_name() {
-    static const std::string name = [] {
-        const auto* const said = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
-        if (!said || !is_this_program(said)) return std::string();
-        if (*said == '/') return std::string(said);
-        char here[4096]; // PATH_MAX
-        return ::getcwd(here, sizeof here) ? here + std::string("/") + said : std::string();
-    }();
-    return name;
-}
-#else
-inline std::string executed_name() { return {}; }
-#endif
-
-MITOGEN_COLD inline std::string own_path() {
-#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
-    std::uint32_t size = 0;
-    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
-    std::string path(size, '\0');
-    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str())
-                                                                       : std::string();
-#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
-    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
-    char path[4096] = {};
-    std::size_t size = sizeof path - 1;
-    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
-#elif defined(__linux__)
-    const std::string loaded = loaded_program();
-    if (!loaded.empty()) return loaded;
-    const std::string proc = "/proc/self/exe";
-    if (::access(proc.c_str(), F_OK) == 0) return proc;
-    const std::string name = executed_name();
-    return name.empty() ? proc : name;
-#else
-    return "/proc/curproc/file";
-#endif
-}
-
-inline unique_fd open_self() {
-    unique_fd fd(static_cast<int>(os::open(own_path().c_str(), O_RDONLY)));
-    static_cast<void>(move_above_stdio(fd));
-    return fd;
-}
-
-inline std::string hex(const unsigned char* bytes, std::size_t size) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (std::size_t i = 0; i < size; ++i)
-        out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
-    return out;
-}
-
-// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
-MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
-    struct note {
-        std::uint32_t name_size, data_size, type;
-    };
-    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
-    while (size >= sizeof(note)) {
-        note n;
-        std::memcpy(&n, at, sizeof n);
-        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
-        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
-        if (name > size || data > size || sizeof n + name + data > size) return {};
-        if (n.type == build_id_type && n.name_size == 4 &&
-            std::memcmp(at + sizeof n, "GNU", 4) == 0) {
-            return hex(at + sizeof n + name, n.data_size);
-        }
-        at += sizeof n + name + data;
-        size -= sizeof n + name + data;
-    }
-    return {};
-}
-
-#if __has_include(<link.h>) && defined(PT_NOTE)
-MITOGEN_COLD inline std::string note_build_id() {
-    std::string out;
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            for (int i = 0; i < object->dlpi_phnum; ++i) {
-                const auto& segment = object->dlpi_phdr[i];
-                if (segment.p_type != PT_NOTE) continue;
-                // the place that it is mapped to
-                const auto* at =
-                    reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
-                auto& found = *static_cast<std::string*>(to);
-                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
-                if (!found.empty()) break;
-            }
-            return 1; // the first object is the program itself; the others are libraries
-        },
-        &out));
-    return out;
-}
-#else
-inline std::string note_build_id() { return {}; }
-#endif
-
-// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3
-// (A. Appleby, public domain) at the end.
-MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
-    constexpr std::size_t chunk = 1 << 16;
-    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
-    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
-    ::off_t offset = 0;
-    for (;;) {
-        const long n = os::pread(fd, bytes.get(), chunk, offset);
-        if (n <= 0) break;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
-            std::uint64_t word = 0;
-            const std::size_t left = static_cast<std::size_t>(n) - i;
-            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
-            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
-            h ^= h >> 32;
-        }
-        offset += n;
-    }
-    h ^= static_cast<std::uint64_t>(offset);
-    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
-    return h ^ (h >> 33);
-}
-
-} // namespace detail
-
-/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first
-/// call, which should therefore come early; empty if the system can't tell (no /proc). Never
-/// closed. Threads: any.
-inline unique_fd& self_executable() {
-    static unique_fd fd = detail::open_self();
-    return fd;
-}
-
-/// Where this program's executable lay when it was started; empty if the system can't tell, or if
-/// it has been removed. Threads: any.
-MITOGEN_COLD inline std::string self_path() {
-    std::string path = detail::own_path();
-#if defined(__linux__)
-    if (path != "/proc/self/exe") return path;
-    std::string target(4096, '\0'); // PATH_MAX
-    const long n = ::readlink(path.c_str(), target.data(), target.size());
-    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
-    if (path.ends_with(" (deleted)")) path.clear();
-#endif
-    return path;
-}
-
-/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits
-/// that hash the executable's contents. Equal ids mean equal code. Computed by the first call.
-/// Threads: any.
-MITOGEN_COLD inline const std::string& build_id() {
-    static const std::string id = [] {
-        std::string found = detail::note_build_id();
-        if (!found.empty()) return found;
-        const std::uint64_t h = detail::content_hash(self_executable().get());
-        unsigned char bytes[8];
-        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
-        return detail::hex(bytes, sizeof bytes);
-    }();
-    return id;
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/process/process.hpp ----
-// process.hpp: starts a program as a child process, in the 300 µs that posix_spawn takes whatever
-// the size of this process.
-
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) ||   \
-    defined(__DragonFly__)
-extern "C" char** environ; // glibc and musl declare it; the BSDs want the program to
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// What to start, and with what.
-struct spawn_options {
-    /// the program as an open file (a binary, no script); before `path` if it is not -1
-    int executable_fd = -1;
-    /// the program; searched for in PATH if it contains no slash
-    std::string path{};
-    std::vector<std::string> argv{}; ///< all arguments, the zeroth included; empty: { path }
-    /// on top of this process's own: "NAME=VALUE" sets, "NAME" removes
-    std::vector<std::string> environment{};
-    int in = -1; ///< becomes descriptor 0; -1: /dev/null
-    /// becomes descriptor 1; -1: inherited (/dev/null if this process has none)
-    int out = -1;
-    int err = -1; ///< becomes descriptor 2; -1: as `out`
-    /// so that a terminal's SIGINT reaches only the root of the tree
-    bool new_process_group = true;
-    /// path of a terminal that nobody has: becomes descriptor 2 in place of `err`, and the terminal
-    /// of a session of its own
-    std::string terminal{};
-};
-
-namespace detail {
-
-class spawn_actions {
-    ::posix_spawn_file_actions_t actions_;
-    int rc_;
-
-public:
-    spawn_actions() noexcept : rc_(::posix_spawn_file_actions_init(&actions_)) {}
-    spawn_actions(const spawn_actions&) = delete;
-    spawn_actions& operator=(const spawn_actions&) = delete;
-    ~spawn_actions() { static_cast<void>(::posix_spawn_file_actions_destroy(&actions_)); }
-
-    void dup(int from, int to) {
-        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_adddup2(&actions_, from, to);
-    }
-    void open_null(int to) {
-        if (rc_ == 0)
-            rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null",
-                                                     to == 0 ? O_RDONLY : O_WRONLY, 0);
-    }
-    // By a session's leader without a terminal: makes it the session's.
-    void open_terminal(const char* path, int to) {
-        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, path, O_RDWR, 0);
-    }
-    int rc() const noexcept { return rc_; }
-    const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
-};
-
-class spawn_attributes {
-    ::posix_spawnattr_t attributes_;
-    int rc_;
-
-public:
-    MITOGEN_COLD
-    explicit spawn_attributes(const spawn_options& options) noexcept
-        : rc_(::posix_spawnattr_init(&attributes_)) {
-        ::sigset_t none;
-        ::sigset_t defaults;
-        ::sigemptyset(&none);
-        ::sigemptyset(&defaults);
-        ::sigaddset(&defaults, SIGPIPE);
-        ::sigaddset(&defaults, SIGCHLD);
-        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-        if (options.terminal.empty()) {
-            if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
-        } else {
-#if defined(POSIX_SPAWN_SETSID)
-            flags |= POSIX_SPAWN_SETSID; // which is a new group as well
-#else
-            if (rc_ == 0) rc_ = ENOTSUP;
-#endif
-        }
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
-    }
-    spawn_attributes(const spawn_attributes&) = delete;
-    spawn_attributes& operator=(const spawn_attributes&) = delete;
-    ~spawn_attributes() { static_cast<void>(::posix_spawnattr_destroy(&attributes_)); }
-
-    int rc() const noexcept { return rc_; }
-    const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
-};
-
-// A path under which an open file can be executed; empty if there is none. `name`: where it may
-// lie.
-MITOGEN_COLD
-inline std::string path_of_descriptor(int fd, [[maybe_unused]] const std::string& name = {}) {
-#if defined(__APPLE__) && defined(F_GETPATH)
-    char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
-    return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
-#elif defined(__linux__)
-    // resolved by the child, before its close-on-exec sweep
-    const std::string here = "/proc/self/fd/" + std::to_string(fd);
-    if (::access(here.c_str(), F_OK) == 0) return here;
-    for (const std::string& path : {name, self_path()}) {
-        const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
-        if (there && same_file(there.get(), fd)) // without a slash it would be searched for
-            return path.find('/') == std::string::npos ? "./" + path : path;
-    }
-    return {};
-#else
-    return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
-#endif
-}
-
-inline std::string_view name_of_variable(std::string_view entry) {
-    return entry.substr(0, entry.find('='));
-}
-
-MITOGEN_COLD inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
-    std::vector<char*> out;
-    for (char** e = environ; e && *e; ++e) {
-        bool changed = false;
-        for (const auto& c : changes)
-            changed = changed || name_of_variable(c) == name_of_variable(*e);
-        if (!changed) out.push_back(*e);
-    }
-    for (const auto& c : changes) {
-        if (c.find('=') != std::string::npos) out.push_back(const_cast<char*>(c.c_str()));
-    }
-    out.push_back(nullptr);
-    return out;
-}
-
-// Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into
-// `kept`): the child's dup2() calls run one after the other, so that in=1, out=0 would otherwise
-// lose one of them. Returns what failed, or an empty text.
-MITOGEN_COLD
-inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions,
-                              std::array<unique_fd, 4>& kept, long& rc) {
-    static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
-    const int wanted[3] = {options.in, options.out, options.err};
-    for (int to = 0; to < 3; ++to) {
-        int from = wanted[to];
-        if (to == 2 && !options.terminal.empty()) {
-            actions.open_terminal(options.terminal.c_str(), to);
-            continue;
-        }
-        if (from < 0 && to == 0) {
-            actions.open_null(0);
-            continue;
-        }
-        const long flags = descriptor_flags(from < 0 ? to : from);
-        if (from < 0) {
-            // else the first file that the child opens would become its stdout
-            if (flags == -EBADF) actions.open_null(to);
-            if (flags != FD_CLOEXEC) continue; // inherited as it is
-            from = to;
-        }
-        rc = flags;
-        if (rc >= 0 && from <= 2) rc = dup_above(from, 3);
-        if (rc < 0) return std::string(names[to]) + " from descriptor " + std::to_string(from);
-        if (from <= 2) {
-            kept[static_cast<std::size_t>(to)].reset(static_cast<int>(rc));
-            from = static_cast<int>(rc);
-        }
-        actions.dup(from, to);
-    }
-    return {};
-}
-
-} // namespace detail
-
-/// Starts a program. It begins with an empty signal mask, SIGPIPE and SIGCHLD at their defaults,
-/// and every descriptor of ours that is not close-on-exec; the descriptors named in the options may
-/// be any, 0 to 2 and each other's targets included.
-///
-/// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program
-/// and says why it can't run. Threads: any; not while another thread changes the environment.
-/// Blocks: until the child has executed the program (about 300 µs).
-MITOGEN_COLD inline result<kill_on_destroy_process> spawn(const spawn_options& options) {
-    reap_detached_children();
-    std::array<unique_fd, 4> kept;
-    const std::string shown = !options.path.empty()  ? options.path
-                              : options.argv.empty() ? "a descriptor"
-                                                     : options.argv[0];
-    std::string path = options.path;
-    if (options.executable_fd >= 0) {
-        int fd = options.executable_fd;
-        if (fd <= 2) { // would be overwritten by the child's own 0, 1 or 2
-            const long rc = dup_above(fd, 3);
-            if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
-            kept[3].reset(fd = static_cast<int>(rc));
-        }
-        path = detail::path_of_descriptor(fd, options.path);
-        if (path.empty()) {
-            return error(reason::system,
-                         "spawn(" + shown +
-                             "): where no /proc is mounted only a program that has a name can be "
-                             "executed; mount it, or let the program be kept there (keep_program)");
-        }
-    }
-    detail::spawn_actions actions;
-    const detail::spawn_attributes attributes(options);
-    long rc = 0;
-    if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
-        return failure("spawn(" + shown + "), " + what, rc);
-    }
-    const int prepared = actions.rc() != 0 ? actions.rc() : attributes.rc();
-    if (prepared != 0) return failure("spawn(" + shown + ")", -prepared);
-
-    std::vector<char*> argv;
-    for (const auto& a : options.argv) argv.push_back(const_cast<char*>(a.c_str()));
-    // hardened kernels refuse an empty argument list
-    if (argv.empty()) argv.push_back(const_cast<char*>(shown.c_str()));
-    argv.push_back(nullptr);
-    std::vector<char*> changed;
-    if (!options.environment.empty()) changed = detail::merged_environment(options.environment);
-    char** const variables = changed.empty() ? environ : changed.data();
-
-    ::pid_t pid = -1;
-    rc = checked("posix_spawn", options.executable_fd, [&] {
-        errno = ::posix_spawnp(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(),
-                               variables);
-        return errno == 0 ? 0 : -1;
-    });
-    if (rc < 0) return failure("spawn(" + shown + ")", rc);
-    return kill_on_destroy_process(pid);
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/io/policy.hpp ----
-// policy.hpp: what the library needs from the world: time, threads, blocking and readiness, as one
-// bag that can be exchanged.
-//
-// The bag is an object: cheap to copy, empty for the native ones, a handle to its world for the
-// simulated one. Everything above os/ and io/ takes it as a template parameter `Io` and gets these
-// things from nowhere else; that is why a whole tree of contexts can run in one process under
-// virtual time. The concept is made of named parts, so that a diagnostic names the part that is
-// missing.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-/// What a poller should report about a descriptor.
-enum class interest : std::uint8_t { none = 0, read = 1, write = 2, both = 3 };
-
-/// True if `set` contains reading.
-constexpr bool wants_read(interest set) noexcept { return (static_cast<unsigned>(set) & 1u) != 0; }
-/// True if `set` contains writing.
-constexpr bool wants_write(interest set) noexcept { return (static_cast<unsigned>(set) & 2u) != 0; }
-/// The interest that consists of these two.
-constexpr interest make_interest(bool read, bool write) noexcept {
-    return static_cast<interest>((read ? 1u : 0u) | (write ? 2u : 0u));
-}
-
-/// One descriptor is ready: a read or write there will not block (it may fail, or report the end).
-struct event {
-    std::uint64_t token = 0; ///< what the descriptor was registered with
-    bool readable = false;
-    bool writable = false;
-};
-
-/// Descriptors: `Io::descriptor` owns one; move-only, empty when get() is -1.
-template <class Io>
-concept has_descriptor = std::movable<typename Io::descriptor> &&
-    requires(typename Io::descriptor d, const typename Io::descriptor c) {
-    { c.get() } -> std::same_as<int>;
-    { d.release() } -> std::same_as<int>;
-    d.reset();
-    static_cast<bool>(c);
-};
-
-/// Child processes: `Io::process`, as os::kill_on_destroy_process describes.
-template <class Io>
-concept has_process = std::movable<typename Io::process> &&
-    requires(typename Io::process p, const typename Io::process c, int n) {
-    c.pid();
-    { c.poll_fd() } -> std::same_as<int>;
-    { c.running() } -> std::same_as<bool>;
-    { p.try_wait() } -> std::same_as<std::optional<exit_status>>;
-    { p.wait() } -> std::same_as<exit_status>;
-    { p.signal(n) } -> std::same_as<long>;
-    p.forget();
-};
-
-/// Starting them: `io.spawn(options)` as os::spawn describes.
-template <class Io>
-concept has_spawn = requires(Io io, const os::spawn_options& options) {
-    { io.spawn(options) } -> std::same_as<result<typename Io::process>>;
-};
-
-/// Time: `io.now()`, monotonic nanoseconds from an arbitrary start; any thread.
-template <class Io>
-concept has_clock = requires(Io io) {
-    { io.now() } -> std::same_as<instant>;
-};
-
-/// Who is running: `io.self()`, different for every two threads that exist at the same time.
-/// `io.relax()`: a pause inside a spin.
-template <class Io>
-concept has_identity = requires(Io io) {
-    { io.self() } -> std::same_as<const void*>;
-    io.relax();
-};
-
-/// Bytes: read, readv, write, writev with the results of os::read and its siblings: a count, or
-/// -errno.
-template <class Io>
-concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::size_t size,
-                                const ::iovec* parts, int count) {
-    { io.read(fd, to, size) } -> std::same_as<long>;
-    { io.readv(fd, parts, count) } -> std::same_as<long>;
-    { io.write(fd, from, size) } -> std::same_as<long>;
-    { io.writev(fd, parts, count) } -> std::same_as<long>;
-};
-
-/// May be left out. `io.unread(fd)`: bytes that were written to a descriptor and that the other end
-/// has not read yet, 0 if that is not known: what one child sends to another one is then kept back
-/// while much of it lies unread.
-template <class Io>
-concept has_unread = requires(Io io, int fd) {
-    { io.unread(fd) } -> std::same_as<std::size_t>;
-};
-
-/// The same for who has nothing else to do: `io.read_waiting(fd, to, size)` sleeps until there is
-/// something, also if the descriptor is nonblocking: a count, 0 at the end, or -errno.
-/// `io.write_all(fd, from, size)` sleeps until everything is written; false on failure. Only the
-/// calling thread sleeps.
-template <class Io>
-concept has_blocking_transfer = requires(Io io, int fd, void* to, const void* from,
-                                         std::size_t size) {
-    { io.read_waiting(fd, to, size) } -> std::same_as<long>;
-    { io.write_all(fd, from, size) } -> std::same_as<bool>;
-};
-
-/// Pipes: `io.pipe(read_end, write_end)` makes one: both ends blocking, close-on-exec, and above 2,
-/// where standard input, output and error cannot be mistaken for them; if it fails (-errno) both
-/// are empty. `io.set_nonblocking(fd, on)`: 0 or -errno. `io.enlarge(fd)`: a hint that a pipe
-/// should hold more; never fails.
-template <class Io>
-concept has_pipe = requires(Io io, typename Io::descriptor& read_end,
-                            typename Io::descriptor& write_end, int fd) {
-    { io.pipe(read_end, write_end) } -> std::same_as<long>;
-    { io.set_nonblocking(fd, true) } -> std::same_as<long>;
-    io.enlarge(fd);
-};
-
-/// May be left out. `io.copies()`: as os::copies.
-template <class Io>
-concept counts_copies = requires(Io io) {
-    { io.copies() } -> std::same_as<unsigned>;
-};
-
-/// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is,
-/// for people: "user@host:pid". `io.can_spawn_self()`: true if this program, started once more,
-/// knows that it is a child: once it has called mitogen::init. `io.signal_self(signal)`.
-/// `io.set_title(title)`: what ps and top show; once, on the main thread. `io.leave_session()`:
-/// leaves the terminal and the standard error of whoever started it.
-template <class Io>
-concept has_own_process = requires(Io io, int signal, const std::string& title) {
-    { io.own_pid() } -> std::same_as<int>;
-    { io.own_name() } -> std::same_as<std::string>;
-    { io.can_spawn_self() } -> std::same_as<bool>;
-    io.signal_self(signal);
-    io.set_title(title);
-    io.leave_session();
-};
-
-/// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the
-/// end to read from, or nothing, then nothing is captured. `io.release_stdout()`: flushes what is
-/// buffered and closes this process's end of that pipe; what is printed from now on goes to stderr.
-template <class Io>
-concept has_stdout = requires(Io io) {
-    { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;
-    io.release_stdout();
-};
-
-/// True for policies whose processes can be copied by fork(2): `Io::can_fork` is true, and
-/// `Io::process(pid)` takes the copy over. Only such routers have fork(). No part of what every
-/// policy must have.
-template <class Io>
-concept can_fork = Io::can_fork && std::constructible_from<typename Io::process, int>;
-
-/// True for policies whose descriptors are the kernel's, so that programs can join through its
-/// sockets: only such routers have listen(). No part of what every policy must have.
-template <class Io>
-concept has_local_sockets =
-    Io::has_local_sockets && std::constructible_from<typename Io::descriptor, int>;
-
-/// True for policies whose processes can be started at a terminal: `io.open_pty(pty&)`, as
-/// os::open_pty. With others a program that asks questions at its terminal is started without one.
-/// No part of what every policy must have.
-template <class Io>
-concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
-
-/// True for policies that know whether another process is held, by a debugger or because it was
-/// stopped, and which process has started this one: `io.is_held(pid, top)` as os::is_held,
-/// `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every
-/// policy must have.
-template <class Io>
-concept knows_held = requires(const Io io, int pid) {
-    { io.is_held(pid, pid) } -> std::same_as<bool>;
-    { io.parent_pid() } -> std::same_as<int>;
-};
-
-/// True for policies that have numbers which nobody can guess: `io.random_number()`, 64 bits. It
-/// may be slow; a router asks a few times. Of others the clock is taken. No part of what every
-/// policy must have.
-template <class Io>
-concept has_random_numbers = requires(const Io io) {
-    { io.random_number() } -> std::same_as<std::uint64_t>;
-};
-
-/// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
-///
-/// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing
-/// about it, not even a failure. A descriptor that has failed or hung up is reported ready for
-/// whatever was asked, and may be for what was not: ignore that. remove: before the descriptor is
-/// closed; unknown ones are ignored. wait: see there. recreate: in the child after fork; nothing is
-/// registered afterwards. wait and recreate belong to one thread at a time;
-/// `Io::poller::any_thread_registers` says whether add, modify and remove may run beside a wait.
-/// wait(out, capacity, timeout): number of events written; 0 on timeout (ns; negative: no limit; a
-/// signal may end it early); -errno only if the poller itself is broken.
-template <class Io>
-concept has_poller = std::constructible_from<typename Io::poller, Io&> &&
-    requires(typename Io::poller p, int fd, std::uint64_t token, interest i, event* out,
-             duration_ns timeout) {
-    { Io::poller::has_gate } -> std::convertible_to<bool>;
-    { p.add(fd, token, i) } -> std::same_as<long>;
-    { p.modify(fd, token, i) } -> std::same_as<long>;
-    p.remove(fd);
-    { p.wait(out, fd, timeout) } -> std::same_as<int>;
-    p.recreate();
-};
-
-/// The gate, of pollers whose `has_gate` is true: lets one thread (the I/O thread) sleep
-/// undisturbed while another drives the poller.
-///
-/// wait_gate(timeout) sleeps until the gate is open and the poller has something ready (true),
-/// until kick_gate() (true, even though the gate is closed; one kick is one return), or until the
-/// timeout (false). Another thread may be in wait() meanwhile. open_gate, close_gate and kick_gate:
-/// any thread, no effect on each other's threads but the I/O thread's wake-up. A new poller's gate
-/// is open; recreate() opens it.
-template <class Io>
-concept has_usable_gate =
-    !Io::poller::has_gate || requires(typename Io::poller p, duration_ns timeout) {
-    p.open_gate();
-    p.close_gate();
-    p.kick_gate();
-    { p.wait_gate(timeout) } -> std::same_as<bool>;
-};
-
-/// Not part of a policy, but of pollers with a gate that some other loop may drive: fd() is a
-/// descriptor that is readable while wait() would not sleep, and from the moment on that
-/// set_alarm() was given last. open_alarm(), once, before that: 0 or -errno.
-template <class Io>
-concept has_outer_loop = Io::poller::has_gate && requires(typename Io::poller p, instant at) {
-    { p.open_alarm() } -> std::same_as<long>;
-    p.set_alarm(at);
-    { p.fd() } -> std::same_as<int>;
-};
-
-/// Interrupting a poller: `Io::waker`. fd() is readable from the first wake() until drain(); wakes
-/// in between coalesce. wake() may be called by any thread and never blocks. recreate(): in the
-/// child after fork, which would otherwise share it.
-template <class Io>
-concept has_waker = std::constructible_from<typename Io::waker, Io&> &&
-    requires(typename Io::waker w) {
-    { w.fd() } -> std::same_as<int>;
-    { w.wake() }
-    noexcept;
-    { w.drain() }
-    noexcept;
-    w.recreate();
-};
-
-/// How a thread sleeps: `Io::parker`, holding at most one token. unpark() puts it there, from any
-/// thread; park() and park_until() take it, on one thread, and sleep until it is there.
-/// park_until(deadline): false if the deadline came first. Holds no descriptor.
-template <class Io>
-concept has_parker = std::constructible_from<typename Io::parker, Io&> &&
-    requires(typename Io::parker p, instant deadline) {
-    p.park();
-    { p.park_until(deadline) } -> std::same_as<bool>;
-    { p.unpark() }
-    noexcept;
-};
-
-/// Mutual exclusion: `Io::mutex`, not recursive; usable with std::lock_guard.
-template <class Io>
-concept has_mutex = std::constructible_from<typename Io::mutex, Io&> &&
-    requires(typename Io::mutex m) {
-    m.lock();
-    { m.try_lock() } -> std::same_as<bool>;
-    m.unlock();
-};
-
-/// Threads: `Io::thread(io, name, body)` starts one with all signals blocked; the destructor joins.
-template <class Io>
-concept has_thread = std::default_initializable<typename Io::thread> &&
-    std::movable<typename Io::thread> &&
-    std::constructible_from<typename Io::thread, Io&, const char*, unique_function<void()>> &&
-    requires(typename Io::thread t, const typename Io::thread c) {
-    t.join();
-    { c.joinable() } -> std::same_as<bool>;
-};
-
-/// The whole bag.
-template <class Io>
-concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && has_spawn<Io> &&
-    has_clock<Io> && has_identity<Io> && has_transfer<Io> && has_blocking_transfer<Io> &&
-    has_pipe<Io> && has_own_process<Io> && has_stdout<Io> && has_poller<Io> &&
-    has_usable_gate<Io> && has_waker<Io> && has_parker<Io> && has_mutex<Io> && has_thread<Io>;
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sync/waiter.hpp ----
 // waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside
 // the poller while it drives the loop.
@@ -14052,7 +12879,7 @@ class basic_latch {
     std::atomic<unsigned> copies_{copies()};
 
     unsigned copies() const noexcept {
-        if constexpr (io::counts_copies<Io>)
+        if constexpr (requires(Io& io) { io.copies(); })
             return io_.copies();
         else
             return 0;
@@ -18319,12 +17146,15 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <pthread.h>
 #include <sched.h>
 #include <set>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unordered_map>
 #include <unordered_set>
@@ -18473,6 +17303,889 @@ public:
 };
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/file.hpp ----
+// file.hpp: the little that the library needs to know about files.
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// The file of an open descriptor, opened once more for reading, so that it has a position of its
+/// own: a descriptor or -errno. If the system cannot do that, it is a duplicate at the file's
+/// beginning.
+inline long reopen_to_read(int fd) {
+#if defined(__linux__)
+    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
+    if (own >= 0) return own;
+#endif
+    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
+    return dup_above(fd, 3);
+}
+
+/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or
+/// -errno. In memory if the system has that.
+inline long nameless_file() {
+#if defined(__linux__) && defined(MFD_CLOEXEC)
+    const long rc =
+        checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
+    if (rc < 0) return rc;
+    unique_fd made(static_cast<int>(rc));
+#else
+    char name[] = "/tmp/mitogen-XXXXXX";
+    unique_fd made(::mkstemp(name));
+    if (!made) return -long{errno};
+    static_cast<void>(::unlink(name));
+    static_cast<void>(set_cloexec(made.get(), true));
+#endif
+    const long moved = move_above_stdio(made);
+    return moved < 0 ? moved : made.release();
+}
+
+/// The contents of a small ordinary file; empty if it is anything else, cannot be read, or is
+/// larger than 16 MiB. Whoever made it cannot make this wait.
+MITOGEN_COLD inline std::string small_file(const char* path) {
+    constexpr std::size_t most = std::size_t{16} << 20;
+    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    struct ::stat s {};
+    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
+    std::string text;
+    char block[4096];
+    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
+        text.append(block, static_cast<std::size_t>(n));
+        if (text.size() > most) return {};
+    }
+    return text;
+}
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+/// True if both descriptors are open and refer to one file.
+inline bool same_file(int a, int b) {
+    struct ::stat s {};
+    struct ::stat t {};
+    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev &&
+           s.st_ino == t.st_ino;
+}
+
+/// What changes when a file is replaced, or written to.
+struct file_stamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+
+    friend bool operator==(const file_stamp&, const file_stamp&) = default;
+};
+
+/// The stamp of an open file. 0 or -errno.
+inline long stamp_file(int fd, file_stamp& to) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -long{errno};
+    const auto ns = [](const auto& t) {
+        return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+    };
+#if defined(__APPLE__)
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec),
+          ns(s.st_ctimespec)};
+#else
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
+#endif
+    return 0;
+}
+
+/// Removes a file. 0 or -errno.
+inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
+
+/// Removes an empty directory. 0 or -errno.
+inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/detached_children.hpp ----
+// detached_children.hpp: children that outlive whoever would wait for them, and are no zombies for
+// longer than need be.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+struct detached_child {
+    ::pid_t pid;
+    detached_child* next;
+};
+
+// Of this program. A stack without a lock: fork() may copy it at any moment.
+inline constinit std::atomic<detached_child*> all_detached_children{nullptr};
+
+inline void push_detached_child(detached_child* one) noexcept {
+    one->next = all_detached_children.load(std::memory_order_relaxed);
+    while (!all_detached_children.compare_exchange_weak(one->next, one, std::memory_order_release,
+                                                        std::memory_order_relaxed)) {}
+}
+
+} // namespace detail
+
+/// From now on nobody waits for `pid`, a child of this process; reap_detached_children() does once
+/// it has ended. Threads: any.
+inline void detach_child(::pid_t pid) noexcept {
+    if (auto* one = new (std::nothrow) detail::detached_child{pid, nullptr})
+        detail::push_detached_child(one);
+}
+
+/// Reaps those that have ended. Called by whatever starts a process. Threads: any.   Blocks: never.
+inline void reap_detached_children() noexcept {
+    detail::detached_child* one =
+        detail::all_detached_children.exchange(nullptr, std::memory_order_acquire);
+    while (one) {
+        detail::detached_child* next = one->next;
+        int status = 0;
+        if (checked("waitpid", -1, [&] { return ::waitpid(one->pid, &status, WNOHANG); }) == 0) {
+            detail::push_detached_child(one);
+        } else {
+            delete one; // reaped; or no child of this process, which is somebody else's copy
+        }
+        one = next;
+    }
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/kqueue.hpp ----
+// kqueue.hpp: the kqueue system calls; empty if there is no kqueue. MITOGEN_USE_LIBKQUEUE takes
+// them from libkqueue on Linux.
+
+#if (!defined(__linux__) || defined(MITOGEN_USE_LIBKQUEUE)) && __has_include(<sys/event.h>)
+#define MITOGEN_HAS_KQUEUE 1
+#include <sys/event.h>
+#elif defined(MITOGEN_USE_LIBKQUEUE)
+#define MITOGEN_HAS_KQUEUE 1
+#include <kqueue/sys/event.h>
+#else
+#define MITOGEN_HAS_KQUEUE 0
+#endif
+
+#if MITOGEN_HAS_KQUEUE
+#include <cerrno>
+#include <cstdint>
+
+#include <sys/types.h>
+#include <time.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// kqueue(2), close-on-exec. It is not inherited by fork(), except from libkqueue.
+inline long kqueue_create() {
+    const long fd = checked("kqueue_create", -1, [] { return ::kqueue(); });
+    if (fd >= 0) static_cast<void>(set_cloexec(static_cast<int>(fd), true));
+    return fd;
+}
+
+/// One change to a kqueue: `ident` is a descriptor or a process, by `filter` (EVFILT_…); `flags` is
+/// EV_ADD or EV_DELETE. 0 or -errno.
+inline long kqueue_change(int queue, std::intptr_t ident, int filter, unsigned flags,
+                          unsigned details, std::intptr_t user_data) {
+    return checked("kqueue_change", queue, [=] {
+        struct ::kevent change {};
+        change.ident = static_cast<decltype(change.ident)>(ident);
+        change.filter = static_cast<decltype(change.filter)>(filter);
+        change.flags = static_cast<decltype(change.flags)>(flags);
+        change.fflags = static_cast<decltype(change.fflags)>(details);
+        change.udata = reinterpret_cast<decltype(change.udata)>(user_data);
+        return ::kevent(queue, &change, 1, nullptr, 0, nullptr);
+    });
+}
+
+/// Waits for events: their number, 0 on timeout, -errno. `timeout` in ns, < 0: no limit.
+/// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
+inline long kqueue_wait(int queue, struct ::kevent* out, int capacity, duration_ns timeout) {
+    // macOS refuses spans above some years: wake up every 11 days
+    constexpr duration_ns longest = 1'000'000 * duration_ns{1'000'000'000};
+#if defined(LIBKQUEUE)
+    // it cuts to milliseconds: too early, and again and again
+    if (timeout > 0) timeout = duration_ns{to_poll_ms(timeout)} * 1'000'000;
+#endif
+    for (;;) {
+        const ::timespec span = to_timespec(timeout < longest ? timeout : longest);
+        const long rc = checked_once("kqueue_wait", queue, [&] {
+            return ::kevent(queue, nullptr, 0, out, capacity, timeout < 0 ? nullptr : &span);
+        });
+        if (rc != -EINTR) return rc;
+        if (timeout > 0) return 0;
+    }
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
+// ---- mitogen/os/process/kill_on_destroy_process.hpp ----
+// kill_on_destroy_process.hpp: a child process as a value: watched without a signal handler, always
+// reaped.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+// A descriptor that becomes readable when `pid`, a child of ours, has ended; negative if the system
+// has none.
+inline long open_exit_watch(::pid_t pid) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    // close-on-exec by itself
+    unique_fd fd(static_cast<int>(
+        checked("pidfd_open", -1, [=] { return ::syscall(SYS_pidfd_open, pid, 0); })));
+    static_cast<void>(move_above_stdio(fd));
+    return fd ? fd.release() : -ENOSYS;
+#elif !defined(__linux__) && MITOGEN_HAS_KQUEUE
+    unique_fd queue(static_cast<int>(kqueue_create())); // a kqueue can itself be polled
+    const long rc =
+        queue ? kqueue_change(queue.get(), pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0) : -ENOSYS;
+    return rc < 0 ? rc : queue.release();
+#else
+    static_cast<void>(pid);
+    return -ENOSYS;
+#endif
+}
+} // namespace detail
+
+/// Owns one child process. While it is owned and not reaped its process id can't be reused, so that
+/// signal() never hits a stranger.
+///
+/// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is
+/// left behind by any path. No SIGCHLD handler is installed. If the program ignores SIGCHLD (init()
+/// undoes it if it was started so), or reaps children that are not its own, the status is lost: the
+/// code is then -1. Threads: distinct objects: safe; shared objects: unsafe.
+class kill_on_destroy_process {
+    ::pid_t pid_ = -1;
+    unique_fd watch_;
+    std::optional<exit_status> status_;
+
+    std::optional<exit_status> reap(int options) {
+        if (status_ || pid_ < 0) return status_;
+        int raw = 0;
+        const long rc = checked("waitpid", -1, [&] { return ::waitpid(pid_, &raw, options); });
+        if (rc == 0) return std::nullopt;
+        if (rc > 0 && WIFEXITED(raw)) {
+            status_ = exit_status{.code = WEXITSTATUS(raw), .signal = 0};
+        } else if (rc > 0 && WIFSIGNALED(raw)) {
+            status_ = exit_status{.code = 0, .signal = WTERMSIG(raw)};
+        } else {
+            status_ = exit_status{.code = -1, .signal = 0}; // ECHILD: somebody else has reaped it
+        }
+        watch_.reset();
+        return status_;
+    }
+
+public:
+    kill_on_destroy_process() = default;
+    /// Takes ownership of a child of this process that nobody has waited for (fork). Never fails:
+    /// poll_fd() may be -1.
+    explicit kill_on_destroy_process(::pid_t pid) : pid_(pid) {
+        if (pid_ >= 0) watch_.reset(static_cast<int>(detail::open_exit_watch(pid_)));
+    }
+    kill_on_destroy_process(kill_on_destroy_process&& other) noexcept
+        : pid_(std::exchange(other.pid_, -1)), watch_(std::move(other.watch_)),
+          status_(std::exchange(other.status_, std::nullopt)) {}
+    kill_on_destroy_process& operator=(kill_on_destroy_process&& other) noexcept {
+        if (this != &other) {
+            stop();
+            pid_ = std::exchange(other.pid_, -1);
+            watch_ = std::move(other.watch_);
+            status_ = std::exchange(other.status_, std::nullopt);
+        }
+        return *this;
+    }
+    ~kill_on_destroy_process() { stop(); }
+
+    /// The process id, also after the end; -1 for an empty object.
+    ::pid_t pid() const noexcept { return pid_; }
+
+    /// A descriptor, owned by this object, that is readable once the process has ended: a pidfd on
+    /// Linux, a kqueue on BSD and macOS. -1 if the system has neither or is out of descriptors, and
+    /// after the process has been reaped: remove it from pollers before.
+    int poll_fd() const noexcept { return watch_.get(); }
+
+    /// True from the start until try_wait() or wait() has returned a status.
+    bool running() const noexcept { return pid_ >= 0 && !status_; }
+
+    /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
+    std::optional<exit_status> try_wait() { return reap(WNOHANG); }
+
+    /// The same of the leader of a process group (spawn_options::new_process_group) that failed:
+    /// when it has ended, what is left of its group is killed. Once the leader is reaped the
+    /// number may be another group's.
+    std::optional<exit_status> try_wait_group() {
+        if (running()) {
+            ::siginfo_t ended{};
+            const long rc = checked("waitid", -1, [&] {
+                return ::waitid(P_PID, static_cast<::id_t>(pid_), &ended,
+                                WEXITED | WNOHANG | WNOWAIT);
+            });
+            if (rc == 0 && ended.si_pid == pid_) static_cast<void>(signal_group(SIGKILL));
+        }
+        return try_wait();
+    }
+
+    /// Waits for the end. Blocks: until then. An empty object has the code -1.
+    exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
+
+    /// Sends a signal. 0, also if the process is already reaped; else -errno.
+    long signal(int number) {
+        if (!running()) return 0;
+        return checked("kill", -1, [&] {
+#if defined(__linux__) && defined(SYS_pidfd_send_signal)
+            // Exact even if somebody else has reaped it and its number is in use again.
+            if (watch_)
+                return static_cast<long>(
+                    ::syscall(SYS_pidfd_send_signal, watch_.get(), number, nullptr, 0));
+#endif
+            return static_cast<long>(::kill(pid_, number));
+        });
+    }
+
+    /// Sends a signal to its process group, of which it must be the leader
+    /// (spawn_options::new_process_group).
+    long signal_group(int number) {
+        if (!running()) return 0;
+        return checked("kill", -1, [&] { return ::kill(-pid_, number); });
+    }
+
+    /// Gives up ownership: the process is neither killed nor waited for. The object is empty
+    /// afterwards.
+    void forget() noexcept {
+        pid_ = -1;
+        watch_.reset();
+        status_.reset();
+    }
+
+    /// Gives up ownership of a child that goes on alone: see detach_child. The object is empty
+    /// afterwards.
+    void leave() noexcept {
+        if (running()) detach_child(pid_);
+        forget();
+    }
+
+    /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).
+    void stop() noexcept {
+        if (!running()) return;
+        static_cast<void>(signal(SIGKILL));
+        static_cast<void>(wait());
+    }
+};
+
+static_assert(!std::is_copy_constructible_v<kill_on_destroy_process> &&
+              std::is_nothrow_move_assignable_v<kill_on_destroy_process>);
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/program/executable.hpp ----
+// executable.hpp: this program's own file, held open because the one on disk may be replaced while
+// it runs, and the build's identity.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if defined(__linux__) && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
+#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
+#include <sys/sysctl.h>
+#include <sys/types.h>
+#endif
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+#include <mach-o/dyld.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
+/// The program's path if the dynamic loader was started with it as its argument, as bundles do
+/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
+MITOGEN_COLD inline std::string loaded_program() {
+    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
+    const void* at = nullptr;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
+                if (object->dlpi_phdr[i].p_type == PT_INTERP)
+                    *static_cast<const void**>(to) = object->dlpi_phdr;
+            return 1; // the first object is the program
+        },
+        &at));
+    if (!at) return {};
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return {};
+    std::string path;
+    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
+    while (path.empty() && std::fgets(line, sizeof line, maps)) {
+        unsigned long begin = 0, end = 0;
+        int name = 0;
+        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
+            continue;
+        const auto address = reinterpret_cast<std::uintptr_t>(at);
+        if (address < begin || address >= end || line[name] != '/') continue;
+        path = line + name;
+        path.erase(path.find_last_not_of('\n') + 1);
+    }
+    std::fclose(maps);
+    return path;
+}
+#else
+inline std::string loaded_program() { return {}; }
+#endif
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_EXECFN)
+/// True if the file at `path` begins as this program does: its program headers are those that are
+/// in memory.
+MITOGEN_COLD inline bool is_this_program(const char* path) {
+    struct headers {
+        const void* at = nullptr;
+        std::size_t size = 0;
+    } own;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            *static_cast<headers*>(to) = {object->dlpi_phdr,
+                                          object->dlpi_phnum * sizeof *object->dlpi_phdr};
+            return 1; // the first object is the program
+        },
+        &own));
+    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    ElfW(Ehdr) begin{};
+    if (!file || own.size == 0) return false;
+    if (os::pread(file.get(), &begin, sizeof begin, 0) != static_cast<long>(sizeof begin))
+        return false;
+    std::string there(own.size, '\0');
+    const long n =
+        os::pread(file.get(), there.data(), own.size, static_cast<::off_t>(begin.e_phoff));
+    return n == static_cast<long>(own.size) && std::memcmp(there.data(), own.at, own.size) == 0;
+}
+
+/// The name that this program was executed by, for systems where no /proc is mounted; empty if that
+/// does not lead to it. Asked for once, early: it may be relative.
+MITOGEN_COLD inline const std::string& executed_name() {
+    static const std::string name = [] {
+        const auto* const said = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+        if (!said || !is_this_program(said)) return std::string();
+        if (*said == '/') return std::string(said);
+        char here[4096]; // PATH_MAX
+        return ::getcwd(here, sizeof here) ? here + std::string("/") + said : std::string();
+    }();
+    return name;
+}
+#else
+inline std::string executed_name() { return {}; }
+#endif
+
+MITOGEN_COLD inline std::string own_path() {
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+    std::uint32_t size = 0;
+    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
+    std::string path(size, '\0');
+    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str())
+                                                                       : std::string();
+#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
+    char path[4096] = {};
+    std::size_t size = sizeof path - 1;
+    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
+#elif defined(__linux__)
+    const std::string loaded = loaded_program();
+    if (!loaded.empty()) return loaded;
+    const std::string proc = "/proc/self/exe";
+    if (::access(proc.c_str(), F_OK) == 0) return proc;
+    const std::string name = executed_name();
+    return name.empty() ? proc : name;
+#else
+    return "/proc/curproc/file";
+#endif
+}
+
+inline unique_fd open_self() {
+    unique_fd fd(static_cast<int>(os::open(own_path().c_str(), O_RDONLY)));
+    static_cast<void>(move_above_stdio(fd));
+    return fd;
+}
+
+inline std::string hex(const unsigned char* bytes, std::size_t size) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < size; ++i)
+        out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
+    return out;
+}
+
+// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
+MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+    struct note {
+        std::uint32_t name_size, data_size, type;
+    };
+    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
+    while (size >= sizeof(note)) {
+        note n;
+        std::memcpy(&n, at, sizeof n);
+        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
+        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
+        if (name > size || data > size || sizeof n + name + data > size) return {};
+        if (n.type == build_id_type && n.name_size == 4 &&
+            std::memcmp(at + sizeof n, "GNU", 4) == 0) {
+            return hex(at + sizeof n + name, n.data_size);
+        }
+        at += sizeof n + name + data;
+        size -= sizeof n + name + data;
+    }
+    return {};
+}
+
+#if __has_include(<link.h>) && defined(PT_NOTE)
+MITOGEN_COLD inline std::string note_build_id() {
+    std::string out;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) {
+                const auto& segment = object->dlpi_phdr[i];
+                if (segment.p_type != PT_NOTE) continue;
+                // the place that it is mapped to
+                const auto* at =
+                    reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
+                auto& found = *static_cast<std::string*>(to);
+                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
+                if (!found.empty()) break;
+            }
+            return 1; // the first object is the program itself; the others are libraries
+        },
+        &out));
+    return out;
+}
+#else
+inline std::string note_build_id() { return {}; }
+#endif
+
+// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3
+// (A. Appleby, public domain) at the end.
+MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
+    constexpr std::size_t chunk = 1 << 16;
+    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
+    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
+    ::off_t offset = 0;
+    for (;;) {
+        const long n = os::pread(fd, bytes.get(), chunk, offset);
+        if (n <= 0) break;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
+            std::uint64_t word = 0;
+            const std::size_t left = static_cast<std::size_t>(n) - i;
+            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
+            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
+            h ^= h >> 32;
+        }
+        offset += n;
+    }
+    h ^= static_cast<std::uint64_t>(offset);
+    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
+    return h ^ (h >> 33);
+}
+
+} // namespace detail
+
+/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first
+/// call, which should therefore come early; empty if the system can't tell (no /proc). Never
+/// closed. Threads: any.
+inline unique_fd& self_executable() {
+    static unique_fd fd = detail::open_self();
+    return fd;
+}
+
+/// Where this program's executable lay when it was started; empty if the system can't tell, or if
+/// it has been removed. Threads: any.
+MITOGEN_COLD inline std::string self_path() {
+    std::string path = detail::own_path();
+#if defined(__linux__)
+    if (path != "/proc/self/exe") return path;
+    std::string target(4096, '\0'); // PATH_MAX
+    const long n = ::readlink(path.c_str(), target.data(), target.size());
+    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
+    if (path.ends_with(" (deleted)")) path.clear();
+#endif
+    return path;
+}
+
+/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits
+/// that hash the executable's contents. Equal ids mean equal code. Computed by the first call.
+/// Threads: any.
+MITOGEN_COLD inline const std::string& build_id() {
+    static const std::string id = [] {
+        std::string found = detail::note_build_id();
+        if (!found.empty()) return found;
+        const std::uint64_t h = detail::content_hash(self_executable().get());
+        unsigned char bytes[8];
+        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
+        return detail::hex(bytes, sizeof bytes);
+    }();
+    return id;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/process.hpp ----
+// process.hpp: starts a program as a child process, in the 300 µs that posix_spawn takes whatever
+// the size of this process.
+
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) ||   \
+    defined(__DragonFly__)
+extern "C" char** environ; // glibc and musl declare it; the BSDs want the program to
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What to start, and with what.
+struct spawn_options {
+    /// the program as an open file (a binary, no script); before `path` if it is not -1
+    int executable_fd = -1;
+    /// the program; searched for in PATH if it contains no slash
+    std::string path{};
+    std::vector<std::string> argv{}; ///< all arguments, the zeroth included; empty: { path }
+    /// on top of this process's own: "NAME=VALUE" sets, "NAME" removes
+    std::vector<std::string> environment{};
+    int in = -1; ///< becomes descriptor 0; -1: /dev/null
+    /// becomes descriptor 1; -1: inherited (/dev/null if this process has none)
+    int out = -1;
+    int err = -1; ///< becomes descriptor 2; -1: as `out`
+    /// so that a terminal's SIGINT reaches only the root of the tree
+    bool new_process_group = true;
+    /// path of a terminal that nobody has: becomes descriptor 2 in place of `err`, and the terminal
+    /// of a session of its own
+    std::string terminal{};
+};
+
+namespace detail {
+
+class spawn_actions {
+    ::posix_spawn_file_actions_t actions_;
+    int rc_;
+
+public:
+    spawn_actions() noexcept : rc_(::posix_spawn_file_actions_init(&actions_)) {}
+    spawn_actions(const spawn_actions&) = delete;
+    spawn_actions& operator=(const spawn_actions&) = delete;
+    ~spawn_actions() { static_cast<void>(::posix_spawn_file_actions_destroy(&actions_)); }
+
+    void dup(int from, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_adddup2(&actions_, from, to);
+    }
+    void open_null(int to) {
+        if (rc_ == 0)
+            rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null",
+                                                     to == 0 ? O_RDONLY : O_WRONLY, 0);
+    }
+    // By a session's leader without a terminal: makes it the session's.
+    void open_terminal(const char* path, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, path, O_RDWR, 0);
+    }
+    int rc() const noexcept { return rc_; }
+    const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
+};
+
+class spawn_attributes {
+    ::posix_spawnattr_t attributes_;
+    int rc_;
+
+public:
+    MITOGEN_COLD
+    explicit spawn_attributes(const spawn_options& options) noexcept
+        : rc_(::posix_spawnattr_init(&attributes_)) {
+        ::sigset_t none;
+        ::sigset_t defaults;
+        ::sigemptyset(&none);
+        ::sigemptyset(&defaults);
+        ::sigaddset(&defaults, SIGPIPE);
+        ::sigaddset(&defaults, SIGCHLD);
+        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        if (options.terminal.empty()) {
+            if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        } else {
+#if defined(POSIX_SPAWN_SETSID)
+            flags |= POSIX_SPAWN_SETSID; // which is a new group as well
+#else
+            if (rc_ == 0) rc_ = ENOTSUP;
+#endif
+        }
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
+    }
+    spawn_attributes(const spawn_attributes&) = delete;
+    spawn_attributes& operator=(const spawn_attributes&) = delete;
+    ~spawn_attributes() { static_cast<void>(::posix_spawnattr_destroy(&attributes_)); }
+
+    int rc() const noexcept { return rc_; }
+    const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
+};
+
+// A path under which an open file can be executed; empty if there is none. `name`: where it may
+// lie.
+MITOGEN_COLD
+inline std::string path_of_descriptor(int fd, [[maybe_unused]] const std::string& name = {}) {
+#if defined(__APPLE__) && defined(F_GETPATH)
+    char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
+    return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
+#elif defined(__linux__)
+    // resolved by the child, before its close-on-exec sweep
+    const std::string here = "/proc/self/fd/" + std::to_string(fd);
+    if (::access(here.c_str(), F_OK) == 0) return here;
+    for (const std::string& path : {name, self_path()}) {
+        const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
+        if (there && same_file(there.get(), fd)) // without a slash it would be searched for
+            return path.find('/') == std::string::npos ? "./" + path : path;
+    }
+    return {};
+#else
+    return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
+#endif
+}
+
+inline std::string_view name_of_variable(std::string_view entry) {
+    return entry.substr(0, entry.find('='));
+}
+
+MITOGEN_COLD inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
+    std::vector<char*> out;
+    for (char** e = environ; e && *e; ++e) {
+        bool changed = false;
+        for (const auto& c : changes)
+            changed = changed || name_of_variable(c) == name_of_variable(*e);
+        if (!changed) out.push_back(*e);
+    }
+    for (const auto& c : changes) {
+        if (c.find('=') != std::string::npos) out.push_back(const_cast<char*>(c.c_str()));
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
+// Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into
+// `kept`): the child's dup2() calls run one after the other, so that in=1, out=0 would otherwise
+// lose one of them. Returns what failed, or an empty text.
+MITOGEN_COLD
+inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions,
+                              std::array<unique_fd, 4>& kept, long& rc) {
+    static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
+    const int wanted[3] = {options.in, options.out, options.err};
+    for (int to = 0; to < 3; ++to) {
+        int from = wanted[to];
+        if (to == 2 && !options.terminal.empty()) {
+            actions.open_terminal(options.terminal.c_str(), to);
+            continue;
+        }
+        if (from < 0 && to == 0) {
+            actions.open_null(0);
+            continue;
+        }
+        const long flags = descriptor_flags(from < 0 ? to : from);
+        if (from < 0) {
+            // else the first file that the child opens would become its stdout
+            if (flags == -EBADF) actions.open_null(to);
+            if (flags != FD_CLOEXEC) continue; // inherited as it is
+            from = to;
+        }
+        rc = flags;
+        if (rc >= 0 && from <= 2) rc = dup_above(from, 3);
+        if (rc < 0) return std::string(names[to]) + " from descriptor " + std::to_string(from);
+        if (from <= 2) {
+            kept[static_cast<std::size_t>(to)].reset(static_cast<int>(rc));
+            from = static_cast<int>(rc);
+        }
+        actions.dup(from, to);
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Starts a program. It begins with an empty signal mask, SIGPIPE and SIGCHLD at their defaults,
+/// and every descriptor of ours that is not close-on-exec; the descriptors named in the options may
+/// be any, 0 to 2 and each other's targets included.
+///
+/// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program
+/// and says why it can't run. Threads: any; not while another thread changes the environment.
+/// Blocks: until the child has executed the program (about 300 µs).
+MITOGEN_COLD inline result<kill_on_destroy_process> spawn(const spawn_options& options) {
+    reap_detached_children();
+    std::array<unique_fd, 4> kept;
+    const std::string shown = !options.path.empty()  ? options.path
+                              : options.argv.empty() ? "a descriptor"
+                                                     : options.argv[0];
+    std::string path = options.path;
+    if (options.executable_fd >= 0) {
+        int fd = options.executable_fd;
+        if (fd <= 2) { // would be overwritten by the child's own 0, 1 or 2
+            const long rc = dup_above(fd, 3);
+            if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
+            kept[3].reset(fd = static_cast<int>(rc));
+        }
+        path = detail::path_of_descriptor(fd, options.path);
+        if (path.empty()) {
+            return error(reason::system,
+                         "spawn(" + shown +
+                             "): where no /proc is mounted only a program that has a name can be "
+                             "executed; mount it, or let the program be kept there (keep_program)");
+        }
+    }
+    detail::spawn_actions actions;
+    const detail::spawn_attributes attributes(options);
+    long rc = 0;
+    if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
+        return failure("spawn(" + shown + "), " + what, rc);
+    }
+    const int prepared = actions.rc() != 0 ? actions.rc() : attributes.rc();
+    if (prepared != 0) return failure("spawn(" + shown + ")", -prepared);
+
+    std::vector<char*> argv;
+    for (const auto& a : options.argv) argv.push_back(const_cast<char*>(a.c_str()));
+    // hardened kernels refuse an empty argument list
+    if (argv.empty()) argv.push_back(const_cast<char*>(shown.c_str()));
+    argv.push_back(nullptr);
+    std::vector<char*> changed;
+    if (!options.environment.empty()) changed = detail::merged_environment(options.environment);
+    char** const variables = changed.empty() ? environ : changed.data();
+
+    ::pid_t pid = -1;
+    rc = checked("posix_spawn", options.executable_fd, [&] {
+        errno = ::posix_spawnp(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(),
+                               variables);
+        return errno == 0 ? 0 : -1;
+    });
+    if (rc < 0) return failure("spawn(" + shown + ")", rc);
+    return kill_on_destroy_process(pid);
+}
+
+} // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/program/compressor.hpp ----
@@ -20183,6 +19896,293 @@ private:
 };
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/policy.hpp ----
+// policy.hpp: what the library needs from the world: time, threads, blocking and readiness, as one
+// bag that can be exchanged.
+//
+// The bag is an object: cheap to copy, empty for the native ones, a handle to its world for the
+// simulated one. Everything above os/ and io/ takes it as a template parameter `Io` and gets these
+// things from nowhere else; that is why a whole tree of contexts can run in one process under
+// virtual time. The concept is made of named parts, so that a diagnostic names the part that is
+// missing.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// What a poller should report about a descriptor.
+enum class interest : std::uint8_t { none = 0, read = 1, write = 2, both = 3 };
+
+/// True if `set` contains reading.
+constexpr bool wants_read(interest set) noexcept { return (static_cast<unsigned>(set) & 1u) != 0; }
+/// True if `set` contains writing.
+constexpr bool wants_write(interest set) noexcept { return (static_cast<unsigned>(set) & 2u) != 0; }
+/// The interest that consists of these two.
+constexpr interest make_interest(bool read, bool write) noexcept {
+    return static_cast<interest>((read ? 1u : 0u) | (write ? 2u : 0u));
+}
+
+/// One descriptor is ready: a read or write there will not block (it may fail, or report the end).
+struct event {
+    std::uint64_t token = 0; ///< what the descriptor was registered with
+    bool readable = false;
+    bool writable = false;
+};
+
+/// Descriptors: `Io::descriptor` owns one; move-only, empty when get() is -1.
+template <class Io>
+concept has_descriptor = std::movable<typename Io::descriptor> &&
+    requires(typename Io::descriptor d, const typename Io::descriptor c) {
+    { c.get() } -> std::same_as<int>;
+    { d.release() } -> std::same_as<int>;
+    d.reset();
+    static_cast<bool>(c);
+};
+
+/// Child processes: `Io::process`, as os::kill_on_destroy_process describes.
+template <class Io>
+concept has_process = std::movable<typename Io::process> &&
+    requires(typename Io::process p, const typename Io::process c, int n) {
+    c.pid();
+    { c.poll_fd() } -> std::same_as<int>;
+    { c.running() } -> std::same_as<bool>;
+    { p.try_wait() } -> std::same_as<std::optional<exit_status>>;
+    { p.wait() } -> std::same_as<exit_status>;
+    { p.signal(n) } -> std::same_as<long>;
+    p.forget();
+};
+
+/// Starting them: `io.spawn(options)` as os::spawn describes.
+template <class Io>
+concept has_spawn = requires(Io io, const os::spawn_options& options) {
+    { io.spawn(options) } -> std::same_as<result<typename Io::process>>;
+};
+
+/// Time: `io.now()`, monotonic nanoseconds from an arbitrary start; any thread.
+template <class Io>
+concept has_clock = requires(Io io) {
+    { io.now() } -> std::same_as<instant>;
+};
+
+/// Who is running: `io.self()`, different for every two threads that exist at the same time.
+/// `io.relax()`: a pause inside a spin.
+template <class Io>
+concept has_identity = requires(Io io) {
+    { io.self() } -> std::same_as<const void*>;
+    io.relax();
+};
+
+/// Bytes: read, readv, write, writev with the results of os::read and its siblings: a count, or
+/// -errno.
+template <class Io>
+concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::size_t size,
+                                const ::iovec* parts, int count) {
+    { io.read(fd, to, size) } -> std::same_as<long>;
+    { io.readv(fd, parts, count) } -> std::same_as<long>;
+    { io.write(fd, from, size) } -> std::same_as<long>;
+    { io.writev(fd, parts, count) } -> std::same_as<long>;
+};
+
+/// May be left out. `io.unread(fd)`: bytes that were written to a descriptor and that the other end
+/// has not read yet, 0 if that is not known: what one child sends to another one is then kept back
+/// while much of it lies unread.
+template <class Io>
+concept has_unread = requires(Io io, int fd) {
+    { io.unread(fd) } -> std::same_as<std::size_t>;
+};
+
+/// The same for who has nothing else to do: `io.read_waiting(fd, to, size)` sleeps until there is
+/// something, also if the descriptor is nonblocking: a count, 0 at the end, or -errno.
+/// `io.write_all(fd, from, size)` sleeps until everything is written; false on failure. Only the
+/// calling thread sleeps.
+template <class Io>
+concept has_blocking_transfer = requires(Io io, int fd, void* to, const void* from,
+                                         std::size_t size) {
+    { io.read_waiting(fd, to, size) } -> std::same_as<long>;
+    { io.write_all(fd, from, size) } -> std::same_as<bool>;
+};
+
+/// Pipes: `io.pipe(read_end, write_end)` makes one: both ends blocking, close-on-exec, and above 2,
+/// where standard input, output and error cannot be mistaken for them; if it fails (-errno) both
+/// are empty. `io.set_nonblocking(fd, on)`: 0 or -errno. `io.enlarge(fd)`: a hint that a pipe
+/// should hold more; never fails.
+template <class Io>
+concept has_pipe = requires(Io io, typename Io::descriptor& read_end,
+                            typename Io::descriptor& write_end, int fd) {
+    { io.pipe(read_end, write_end) } -> std::same_as<long>;
+    { io.set_nonblocking(fd, true) } -> std::same_as<long>;
+    io.enlarge(fd);
+};
+
+/// May be left out. `io.copies()`: as os::copies.
+template <class Io>
+concept counts_copies = requires(Io io) {
+    { io.copies() } -> std::same_as<unsigned>;
+};
+
+/// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is,
+/// for people: "user@host:pid". `io.can_spawn_self()`: true if this program, started once more,
+/// knows that it is a child: once it has called mitogen::init. `io.signal_self(signal)`.
+/// `io.set_title(title)`: what ps and top show; once, on the main thread. `io.leave_session()`:
+/// leaves the terminal and the standard error of whoever started it.
+template <class Io>
+concept has_own_process = requires(Io io, int signal, const std::string& title) {
+    { io.own_pid() } -> std::same_as<int>;
+    { io.own_name() } -> std::same_as<std::string>;
+    { io.can_spawn_self() } -> std::same_as<bool>;
+    io.signal_self(signal);
+    io.set_title(title);
+    io.leave_session();
+};
+
+/// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the
+/// end to read from, or nothing, then nothing is captured. `io.release_stdout()`: flushes what is
+/// buffered and closes this process's end of that pipe; what is printed from now on goes to stderr.
+template <class Io>
+concept has_stdout = requires(Io io) {
+    { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;
+    io.release_stdout();
+};
+
+/// True for policies whose processes can be copied by fork(2): `Io::can_fork` is true, and
+/// `Io::process(pid)` takes the copy over. Only such routers have fork(). No part of what every
+/// policy must have.
+template <class Io>
+concept can_fork = Io::can_fork && std::constructible_from<typename Io::process, int>;
+
+/// True for policies whose descriptors are the kernel's, so that programs can join through its
+/// sockets: only such routers have listen(). No part of what every policy must have.
+template <class Io>
+concept has_local_sockets =
+    Io::has_local_sockets && std::constructible_from<typename Io::descriptor, int>;
+
+/// True for policies whose processes can be started at a terminal: `io.open_pty(pty&)`, as
+/// os::open_pty. With others a program that asks questions at its terminal is started without one.
+/// No part of what every policy must have.
+template <class Io>
+concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
+
+/// True for policies that know whether another process is held, by a debugger or because it was
+/// stopped, and which process has started this one: `io.is_held(pid, top)` as os::is_held,
+/// `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every
+/// policy must have.
+template <class Io>
+concept knows_held = requires(const Io io, int pid) {
+    { io.is_held(pid, pid) } -> std::same_as<bool>;
+    { io.parent_pid() } -> std::same_as<int>;
+};
+
+/// True for policies that have numbers which nobody can guess: `io.random_number()`, 64 bits. It
+/// may be slow; a router asks a few times. Of others the clock is taken. No part of what every
+/// policy must have.
+template <class Io>
+concept has_random_numbers = requires(const Io io) {
+    { io.random_number() } -> std::same_as<std::uint64_t>;
+};
+
+/// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
+///
+/// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing
+/// about it, not even a failure. A descriptor that has failed or hung up is reported ready for
+/// whatever was asked, and may be for what was not: ignore that. remove: before the descriptor is
+/// closed; unknown ones are ignored. wait: see there. recreate: in the child after fork; nothing is
+/// registered afterwards. wait and recreate belong to one thread at a time;
+/// `Io::poller::any_thread_registers` says whether add, modify and remove may run beside a wait.
+/// wait(out, capacity, timeout): number of events written; 0 on timeout (ns; negative: no limit; a
+/// signal may end it early); -errno only if the poller itself is broken.
+template <class Io>
+concept has_poller = std::constructible_from<typename Io::poller, Io&> &&
+    requires(typename Io::poller p, int fd, std::uint64_t token, interest i, event* out,
+             duration_ns timeout) {
+    { Io::poller::has_gate } -> std::convertible_to<bool>;
+    { p.add(fd, token, i) } -> std::same_as<long>;
+    { p.modify(fd, token, i) } -> std::same_as<long>;
+    p.remove(fd);
+    { p.wait(out, fd, timeout) } -> std::same_as<int>;
+    p.recreate();
+};
+
+/// The gate, of pollers whose `has_gate` is true: lets one thread (the I/O thread) sleep
+/// undisturbed while another drives the poller.
+///
+/// wait_gate(timeout) sleeps until the gate is open and the poller has something ready (true),
+/// until kick_gate() (true, even though the gate is closed; one kick is one return), or until the
+/// timeout (false). Another thread may be in wait() meanwhile. open_gate, close_gate and kick_gate:
+/// any thread, no effect on each other's threads but the I/O thread's wake-up. A new poller's gate
+/// is open; recreate() opens it.
+template <class Io>
+concept has_usable_gate =
+    !Io::poller::has_gate || requires(typename Io::poller p, duration_ns timeout) {
+    p.open_gate();
+    p.close_gate();
+    p.kick_gate();
+    { p.wait_gate(timeout) } -> std::same_as<bool>;
+};
+
+/// Not part of a policy, but of pollers with a gate that some other loop may drive: fd() is a
+/// descriptor that is readable while wait() would not sleep, and from the moment on that
+/// set_alarm() was given last. open_alarm(), once, before that: 0 or -errno.
+template <class Io>
+concept has_outer_loop = Io::poller::has_gate && requires(typename Io::poller p, instant at) {
+    { p.open_alarm() } -> std::same_as<long>;
+    p.set_alarm(at);
+    { p.fd() } -> std::same_as<int>;
+};
+
+/// Interrupting a poller: `Io::waker`. fd() is readable from the first wake() until drain(); wakes
+/// in between coalesce. wake() may be called by any thread and never blocks. recreate(): in the
+/// child after fork, which would otherwise share it.
+template <class Io>
+concept has_waker = std::constructible_from<typename Io::waker, Io&> &&
+    requires(typename Io::waker w) {
+    { w.fd() } -> std::same_as<int>;
+    { w.wake() }
+    noexcept;
+    { w.drain() }
+    noexcept;
+    w.recreate();
+};
+
+/// How a thread sleeps: `Io::parker`, holding at most one token. unpark() puts it there, from any
+/// thread; park() and park_until() take it, on one thread, and sleep until it is there.
+/// park_until(deadline): false if the deadline came first. Holds no descriptor.
+template <class Io>
+concept has_parker = std::constructible_from<typename Io::parker, Io&> &&
+    requires(typename Io::parker p, instant deadline) {
+    p.park();
+    { p.park_until(deadline) } -> std::same_as<bool>;
+    { p.unpark() }
+    noexcept;
+};
+
+/// Mutual exclusion: `Io::mutex`, not recursive; usable with std::lock_guard.
+template <class Io>
+concept has_mutex = std::constructible_from<typename Io::mutex, Io&> &&
+    requires(typename Io::mutex m) {
+    m.lock();
+    { m.try_lock() } -> std::same_as<bool>;
+    m.unlock();
+};
+
+/// Threads: `Io::thread(io, name, body)` starts one with all signals blocked; the destructor joins.
+template <class Io>
+concept has_thread = std::default_initializable<typename Io::thread> &&
+    std::movable<typename Io::thread> &&
+    std::constructible_from<typename Io::thread, Io&, const char*, unique_function<void()>> &&
+    requires(typename Io::thread t, const typename Io::thread c) {
+    t.join();
+    { c.joinable() } -> std::same_as<bool>;
+};
+
+/// The whole bag.
+template <class Io>
+concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && has_spawn<Io> &&
+    has_clock<Io> && has_identity<Io> && has_transfer<Io> && has_blocking_transfer<Io> &&
+    has_pipe<Io> && has_own_process<Io> && has_stdout<Io> && has_poller<Io> &&
+    has_usable_gate<Io> && has_waker<Io> && has_parker<Io> && has_mutex<Io> && has_thread<Io>;
+
+} // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/watch_table.hpp ----

@@ -4,6 +4,7 @@
 #include "forked.hpp"
 #include "policy_test.hpp"
 
+#include <mitogen/io/policy.hpp>
 #include <mitogen/sync/latch.hpp>
 
 #include <algorithm>

@@ -6,7 +6,6 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/io/policy.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/sync/waiter.hpp>
@@ -58,7 +57,7 @@ class basic_latch {
     std::atomic<unsigned> copies_{copies()};
 
     unsigned copies() const noexcept {
-        if constexpr (io::counts_copies<Io>)
+        if constexpr (requires(Io& io) { io.copies(); })
             return io_.copies();
         else
             return 0;
