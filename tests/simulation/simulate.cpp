@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // simulate: runs simulated trees with faults, seed after seed, and shows the first that fails.
+#include "hostile_world.hpp"
 #include "workload.hpp"
 
 #include <charconv>
@@ -18,7 +19,9 @@ void usage() {
     std::fputs(
         "usage: simulate [--seeds A..B] [--contexts N] [--faults PROFILE] [--seconds S] [--jobs N] "
         "[--hashes]\n"
-        "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] [--lines N]\n"
+        "       simulate --hostile [--seeds A..B] [--seconds S] [--jobs N] [--hashes]\n"
+        "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] [--hostile] "
+        "[--lines N]\n"
         "\n"
         "Runs one simulated tree per seed (default: 1..1000), of N contexts (6), under calls and "
         "faults, and checks what must\n"
@@ -26,6 +29,8 @@ void usage() {
         "silence; the default); "
         "several are\n"
         "joined by +.\n"
+        "  --hostile   in place of that: one context sends what it likes, and nobody else must "
+        "notice\n"
         "  --seconds   stop after so many seconds, however many seeds are left\n"
         "  --jobs      processes that share the work (default: one per processor)\n"
         "  --hashes    print the hash of each run: equal seeds have equal hashes, on every "
@@ -43,6 +48,7 @@ struct options {
     unsigned seconds = 0;
     unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
     bool hashes = false;
+    bool hostile = false;
     std::optional<std::uint64_t> replay;
     std::uint64_t times = 2;
     std::uint64_t lines = 60;
@@ -60,6 +66,10 @@ bool parse(int argc, char** argv, options& o) {
         const std::string name = argv[i];
         if (name == "--hashes") {
             o.hashes = true;
+            continue;
+        }
+        if (name == "--hostile") {
+            o.hostile = true;
             continue;
         }
         if (i + 1 == argc) return false;
@@ -97,10 +107,11 @@ bool parse(int argc, char** argv, options& o) {
 }
 
 /// Why a seed fails; empty if it does not.
-std::string trouble_of(const workload::settings& s, workload::sim::outcome& o,
+std::string trouble_of(const options& all, const workload::settings& s, workload::sim::outcome& o,
                        std::string* trace = nullptr) {
     try {
-        o = workload::run(s, trace);
+        o = all.hostile ? hostile_world::run(s.seed, s.trace_lines, trace)
+                        : workload::run(s, trace);
         return o.trouble;
     } catch (const std::exception& e) {
         return e.what();
@@ -113,7 +124,7 @@ int replay(const options& o) {
     load.trace_lines = o.lines;
     std::string trace;
     workload::sim::outcome first;
-    const std::string trouble = trouble_of(load, first, &trace);
+    const std::string trouble = trouble_of(o, load, first, &trace);
     std::fputs(trace.c_str(), stdout);
     std::printf(
         "seed %llu: hash %016llx, %llu steps, %.3f s of virtual time, %llu kills, %llu cuts: %s\n",
@@ -124,7 +135,7 @@ int replay(const options& o) {
     load.trace_lines = 0;
     for (std::uint64_t run = 1; run < o.times; ++run) {
         workload::sim::outcome next;
-        const std::string again = trouble_of(load, next);
+        const std::string again = trouble_of(o, load, next);
         if (again == trouble && next.hash == first.hash) continue;
         std::printf("run %llu was another one: hash %016llx: %s\n",
                     static_cast<unsigned long long>(run + 1),
@@ -150,7 +161,7 @@ int replay(const options& o) {
         // Should this crash, the last line says where.
         std::fprintf(lines, "begin %llu\n", static_cast<unsigned long long>(seed));
         std::fflush(lines);
-        const std::string trouble = trouble_of(s, result);
+        const std::string trouble = trouble_of(o, s, result);
         ++runs;
         kills += result.kills;
         cuts += result.cuts;
@@ -259,9 +270,9 @@ int sweep(const options& o) {
     options again = o;
     again.replay = sum.failed;
     static_cast<void>(replay(again));
-    std::printf("again: simulate --replay %llu --contexts %u --faults %s\n",
+    std::printf("again: simulate --replay %llu --contexts %u --faults %s%s\n",
                 static_cast<unsigned long long>(*sum.failed), o.load.contexts,
-                o.load.profile.c_str());
+                o.load.profile.c_str(), o.hostile ? " --hostile" : "");
     return 1;
 }
 
