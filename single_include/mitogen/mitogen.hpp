@@ -24414,7 +24414,8 @@ private:
         return room;
     }
 
-    /// Asks the loop to go on, in the place of the caller, who holds writing_. Under mutex_.
+    /// Asks the loop to go on, in the place of the caller, who holds writing_; or to look again
+    /// later whether what stands in lines may go out, if nobody holds it. Under mutex_.
     void post(errand what) {
         errand_ = what;
         if (posted_) return;
@@ -24430,10 +24431,13 @@ private:
         std::unique_lock lock(mutex_);
         keep = std::move(posted_);
         if (errand_ == errand::none) return; // somebody else has done it, or is at it
+        if (errand_ == errand::await_reading) { // the only one without writing_
+            if (!transport_.is_closed())
+                broker_.set_timer(reading_look_, after(broker_.io().now(), between_looks));
+            return;
+        }
         if (transport_.is_closed()) return out_.reset();
         if (errand_ == errand::flush) return drain(lock);
-        if (errand_ == errand::await_reading)
-            return broker_.set_timer(reading_look_, after(broker_.io().now(), between_looks));
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
