@@ -205,6 +205,7 @@ sim::outcome run(std::uint64_t seed, std::size_t trace_lines, std::string* trace
     const bool deep = seed % 2;
     deeds = 0;
     verdict v;
+    bool ending = false; // which outlives the tree, as v does
     sim::fleet fleet({.seed = seed, .trace_lines = trace_lines});
     sim::outcome o = fleet.run([&](mitogen::router& root) {
         mitogen::log::set_sink([](const mitogen::log::record&) {}); // refusals are expected here
@@ -214,7 +215,6 @@ sim::outcome run(std::uint64_t seed, std::size_t trace_lines, std::string* trace
         const mitogen::context bad = deep ? above.call<&child_of>("bad") : child_of(root, "bad");
         std::vector<mitogen::context> healthy{beside, below_it};
         if (deep) healthy.push_back(above);
-        bool ending = false;
         for (const mitogen::context& c : healthy)
             c.on_disconnect([&, id = c.id()](const mitogen::error& why) {
                 if (!ending) v.fail("context " + std::to_string(id) + " is lost: " + why.what());
