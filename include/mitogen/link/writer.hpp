@@ -87,11 +87,14 @@ class basic_writer {
     enum class errand : std::uint8_t { none, flush, await_writable, await_reading, fail } errand_ =
         errand::none;
     timer reading_look_{}; // at whether what others have sent was read
+    duration_ns look_in_ = shortest_look;
+    std::size_t unread_then_ = 0;
 
     std::atomic<std::uint64_t> bytes_out_{0};
 
     static constexpr int max_rounds = 16;
-    static constexpr duration_ns between_looks = 100'000;
+    static constexpr duration_ns shortest_look = 100'000; // twice as long while nothing is read
+    static constexpr duration_ns longest_look = 20'000'000;
 
 public:
     basic_writer(transport& whole, broker_engine<Io>& loop, typename Io::descriptor out,
@@ -272,7 +275,8 @@ private:
         if (errand_ == errand::none) return; // somebody else has done it, or is at it
         if (errand_ == errand::await_reading) { // the only one without writing_
             if (!transport_.is_closed())
-                broker_.set_timer(reading_look_, after(broker_.io().now(), between_looks));
+                broker_.set_timer(reading_look_, after(broker_.io().now(), look_in_));
+            look_in_ = std::min(2 * look_in_, longest_look);
             return;
         }
         if (transport_.is_closed()) return out_.reset();
@@ -347,6 +351,7 @@ private:
             return 0;
         std::size_t unread = 0;
         if constexpr (io::has_unread<Io>) unread = broker_.io().unread(out_.get());
+        if (std::exchange(unread_then_, unread) != unread) look_in_ = shortest_look;
         return unread < *most ? *most - unread : 0;
     }
 
