@@ -33,11 +33,13 @@
 #include <system_error>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <variant>
 #include <vector>
 #include <version>
 
+#include <cxxabi.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -6348,11 +6350,6 @@ std::string signature_of() {
 //   clang without RTTI     the arguments of function templates and the program's inline namespaces
 //                          are missing: see `exact`
 
-#if MITOGEN_HAS_RTTI
-#include <cxxabi.h>
-#include <typeinfo>
-#endif
-
 namespace mitogen::inline MITOGEN_ABI {
 
 /// The name by which `F` is known in other programs, in place of its qualified name:
@@ -6402,8 +6399,9 @@ struct parts_of<Result, type_list<Ps...>> {
     static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
 };
 
-// The source of the texts of one function: constant data only. A null `read_name` stands for the
-// usual way, which need not be compiled if a function is only called.
+// The source of the texts of one function: constant data only. A null `read_name` stands for
+// name_from_type(), also in a core that was compiled without run-time type information; so that is
+// not compiled where a function is only called.
 struct function_source {
     void (*read_name)(const void* raw, function_texts& to);
     const void* raw;
@@ -6417,7 +6415,6 @@ inline void name_from_given(const void* raw, function_texts& to) {
     to.name = *static_cast<const std::string_view*>(raw);
 }
 
-#if MITOGEN_HAS_RTTI
 template <auto F>
 struct name_tag {};
 
@@ -6442,7 +6439,6 @@ inline void name_from_type(const void* raw, function_texts& to) {
         to.is_stable = false;
     }
 }
-#endif
 
 #if !MITOGEN_HAS_RTTI
 // A function of its own: gcc replaces the macro too early if it initialises a constant.
@@ -6502,7 +6498,7 @@ consteval function_source source_of() noexcept {
 #if MITOGEN_HAS_RTTI
         return {nullptr, &typeid(name_tag<F>), signature};
 #else
-        return {nullptr, name_bytes<F>.data(), signature};
+        return {&name_from_print, name_bytes<F>.data(), signature};
 #endif
     }
 }
@@ -6524,11 +6520,7 @@ MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
     if (from.read_name) {
         from.read_name(from.raw, texts);
     } else {
-#if MITOGEN_HAS_RTTI
         name_from_type(from.raw, texts);
-#else
-        name_from_print(from.raw, texts);
-#endif
     }
     signature_sink sink;
     sink.put('(');
