@@ -290,5 +290,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "simulate: %s\n", e.what());
         return 2;
     }
+    if (o.hostile && !&hostile_world::run) {
+        std::fputs("simulate: --hostile is for simulate_hostile\n", stderr);
+        return 2;
+    }
     return o.replay ? replay(o) : sweep(o);
 }
