@@ -23973,7 +23973,7 @@ class send_queue {
     }
     /// If it stands in a line, or is to.
     line* line_for(const void* source) {
-        line* const own = lines_.empty() ? nullptr : line_of(source);
+        line* const own = line_of(source);
         if (own || ready_.size() < most_before_lines) return own;
         return &lines_.emplace_back(line{source});
     }
@@ -24084,7 +24084,7 @@ public:
                 return;
             }
         }
-        if (h.dead() && (!lines_.empty() || ready_.size() >= most_before_lines)) [[unlikely]]
+        if (h.dead()) [[unlikely]]
             if (line* own = line_for(answers_to(h.dst)))
                 return own->frames.add(h, payload, payer);
         append(h, payload, payer);
@@ -24118,7 +24118,7 @@ public:
         if (bars(h)) ++barred_[flow_of(h)];
         item whole{h, buffer(payload), payer};
         if (h.flags & message_flags::secret) whole.payload.keep_secret();
-        if (line* own = lines_.empty() ? nullptr : line_of(source)) {
+        if (line* own = line_of(source)) {
             own->followers.push_back({own->frames.added(), std::move(whole)});
         } else {
             passing_.push_back(std::move(whole));
@@ -29648,18 +29648,18 @@ private:
         advance_shutdown();
     }
 
-    /// To a tool with all that it has started. Programs of other users cannot be sent any; they end
-    /// when their terminal hangs up.
+    /// Programs of other users cannot be sent any; they end when their terminal hangs up.
     void send_signal(int number) {
-        if constexpr (requires { process_.signal_group(number); }) {
-            if (runs_here())
-                process_.signal(number);
-            else
-                process_.signal_group(number);
-        } else {
-            process_.signal(number);
-        }
+        signal_all(number);
         if (number == shutdown_ladder::kill) err_.hang_up();
+    }
+
+    /// To a tool with all that it has started.
+    void signal_all(int number) {
+        if constexpr (requires { process_.signal_group(number); }) {
+            if (!runs_here()) return void(process_.signal_group(number));
+        }
+        process_.signal(number);
     }
 
     /// The one place that decides what happens next on the way out. Called whenever something has

@@ -40,6 +40,13 @@ void put(std::vector<std::byte>& to, header h, const std::vector<std::byte>& pay
     to.insert(to.end(), payload.begin(), payload.end());
 }
 
+/// Frames to 0, 1 and so on, each with a pattern of its own.
+std::vector<std::byte> numbered_frames(unsigned count, std::size_t size) {
+    std::vector<std::byte> bytes;
+    for (unsigned i = 0; i < count; ++i) put(bytes, {.dst = i}, pattern(size, i));
+    return bytes;
+}
+
 /// Takes every frame; reserves for those whose number is in `direct`.
 struct sink {
     std::vector<received> got;
@@ -188,8 +195,7 @@ TEST_CASE("bytes that are no frame are refused, and frames before them delivered
 }
 
 TEST_CASE("a receiver that has stopped gets no more frames") {
-    std::vector<std::byte> bytes;
-    for (unsigned i = 0; i < 5; ++i) put(bytes, {.dst = i}, pattern(10, i));
+    const std::vector<std::byte> bytes = numbered_frames(5, 10);
     frame_reader reader;
     sink to;
     to.stop_after = 2;
@@ -199,8 +205,7 @@ TEST_CASE("a receiver that has stopped gets no more frames") {
 }
 
 TEST_CASE("what a receiver did not want to have at once it gets later") {
-    std::vector<std::byte> bytes;
-    for (unsigned i = 0; i < 50; ++i) put(bytes, {.dst = i}, pattern(100, i));
+    const std::vector<std::byte> bytes = numbered_frames(50, 100);
     frame_reader reader;
     sink to;
     to.stop_after = 7;

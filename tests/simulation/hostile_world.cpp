@@ -4,9 +4,7 @@
 #include "../support/engine.hpp"
 
 #include <chrono>
-#include <cstring>
 #include <mitogen/protocol/call_frame.hpp>
-#include <mitogen/protocol/flow.hpp>
 #include <span>
 #include <utility>
 #include <vector>

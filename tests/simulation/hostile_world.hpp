@@ -17,6 +17,6 @@ namespace hostile_world {
 /// Weak: not in every program that could run it, whose other worlds depend on what functions it
 /// has.
 [[gnu::weak]] mitogen::simulation::outcome run(std::uint64_t seed, std::size_t trace_lines = 0,
-                                 std::string* trace = nullptr);
+                                               std::string* trace = nullptr);
 
 } // namespace hostile_world

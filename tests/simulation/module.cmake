@@ -14,7 +14,7 @@ if(hostile LESS 100)
 endif()
 
 mitogen_add_long_runner(simulate simulation/simulate.cpp simulation/workload.cpp)
-mitogen_add_long_runner(simulate_hostile simulation/simulate.cpp simulation/workload.cpp simulation/hostile_world.cpp)
+mitogen_add_long_runner(simulate_hostile simulation/hostile_world.cpp $<TARGET_OBJECTS:simulate>)
 
 add_test(NAME simulation.seeds COMMAND simulate --seeds 1..${MITOGEN_SIMULATION_SEEDS})
 foreach(profile IN ITEMS none io latency spawn kill freeze clock cut silence+latency)

@@ -361,18 +361,18 @@ private:
         advance_shutdown();
     }
 
-    /// To a tool with all that it has started. Programs of other users cannot be sent any; they end
-    /// when their terminal hangs up.
+    /// Programs of other users cannot be sent any; they end when their terminal hangs up.
     void send_signal(int number) {
-        if constexpr (requires { process_.signal_group(number); }) {
-            if (runs_here())
-                process_.signal(number);
-            else
-                process_.signal_group(number);
-        } else {
-            process_.signal(number);
-        }
+        signal_all(number);
         if (number == shutdown_ladder::kill) err_.hang_up();
+    }
+
+    /// To a tool with all that it has started.
+    void signal_all(int number) {
+        if constexpr (requires { process_.signal_group(number); }) {
+            if (!runs_here()) return void(process_.signal_group(number));
+        }
+        process_.signal(number);
     }
 
     /// The one place that decides what happens next on the way out. Called whenever something has

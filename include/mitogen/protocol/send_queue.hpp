@@ -206,7 +206,7 @@ class send_queue {
     }
     /// If it stands in a line, or is to.
     line* line_for(const void* source) {
-        line* const own = lines_.empty() ? nullptr : line_of(source);
+        line* const own = line_of(source);
         if (own || ready_.size() < most_before_lines) return own;
         return &lines_.emplace_back(line{source});
     }
@@ -317,7 +317,7 @@ public:
                 return;
             }
         }
-        if (h.dead() && (!lines_.empty() || ready_.size() >= most_before_lines)) [[unlikely]]
+        if (h.dead()) [[unlikely]]
             if (line* own = line_for(answers_to(h.dst)))
                 return own->frames.add(h, payload, payer);
         append(h, payload, payer);
@@ -351,7 +351,7 @@ public:
         if (bars(h)) ++barred_[flow_of(h)];
         item whole{h, buffer(payload), payer};
         if (h.flags & message_flags::secret) whole.payload.keep_secret();
-        if (line* own = lines_.empty() ? nullptr : line_of(source)) {
+        if (line* own = line_of(source)) {
             own->followers.push_back({own->frames.added(), std::move(whole)});
         } else {
             passing_.push_back(std::move(whole));

@@ -21,16 +21,7 @@ int main(int argc, char** argv) {
         hostile plain(root, [](raw& h) { while (h.put(h.to(0, H::shutdown))) {} });
         flood = measure();
     }
-    hostile bad(root, [](raw& h) {
-        header f = h.to(0, 5'000'000);
-        for (std::uint32_t i = 0; i < 4096; ++i) {
-            f.stream = 100 + i;
-            f.flags = message_flags::fragment | message_flags::first;
-            h.put(f, mitogen::encode(std::uint64_t{100 << 20}));
-        }
-        f.flags = message_flags::fragment;
-        while (h.put(f)) {}
-    });
+    hostile bad(root, [](raw& h) { h.begin_messages(4096); });
     const int n = measure();
     const std::string text = "calls of the sibling: " + std::to_string(quiet) + " alone, " +
                              std::to_string(flood) + " beside a flood of refused frames, " +

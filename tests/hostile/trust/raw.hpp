@@ -89,6 +89,18 @@ struct raw {
         }
         return ok;
     }
+    // Begins that many messages, and sends empty fragments of the last one until the link is
+    // closed.
+    void begin_messages(std::uint32_t count) {
+        header f = to(0, 5'000'000);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            f.stream = 100 + i;
+            f.flags = message_flags::fragment | message_flags::first;
+            put(f, mitogen::encode(std::uint64_t{100 << 20}));
+        }
+        f.flags = message_flags::fragment;
+        while (put(f)) {}
+    }
     bool add_route(context_id which, context_id above, const std::string& name = "") {
         const auto b = mitogen::encode(which, above, name,
                                        mitogen::detail::hash_build(mitogen::os::build_id()));
