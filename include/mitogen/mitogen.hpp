@@ -58,6 +58,10 @@
 #include <mitogen/codec/text.hpp>
 #include <mitogen/codec/wipe.hpp>
 #include <mitogen/codec/writer.hpp>
+#include <mitogen/debug/breakpoint.hpp>
+#include <mitogen/debug/code_place.hpp>
+#include <mitogen/debug/shown_value.hpp>
+#include <mitogen/debug/watch.hpp>
 #include <mitogen/flow/broadcast.hpp>
 #include <mitogen/flow/cancel_watch.hpp>
 #include <mitogen/flow/channel.hpp>

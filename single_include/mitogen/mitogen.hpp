@@ -8,6 +8,7 @@
 #include <bit>
 #include <bitset>
 #include <cerrno>
+#include <charconv>
 #include <concepts>
 #include <coroutine>
 #include <csignal>
@@ -261,6 +262,7 @@ enum class reason : std::uint16_t {
     deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
     /// the function of a dialog is called again: what was on the way to it is lost
     restarted = 70,
+    debugger_quit = 71, ///< somebody has typed `quit` at a prompt of the debugger
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -376,6 +378,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::several: return "several";
     case reason::deadline: return "deadline";
     case reason::restarted: return "restarted";
+    case reason::debugger_quit: return "debugger_quit";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";
@@ -774,6 +777,12 @@ public:
     explicit overloaded_error(const error& e) : error(e) {}
 };
 
+/// Somebody has typed `quit` at a prompt of the debugger: what breakpoint() throws there.
+class debugger_quit : public error {
+public:
+    explicit debugger_quit(const error& e) : error(e) {}
+};
+
 /// The program broke a precondition of this library.
 class logic_error : public error {
 public:
@@ -837,6 +846,7 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
     case reason::overloaded:
     case reason::message_too_large: throw overloaded_error(e);
     case reason::misuse: throw logic_error(e);
+    case reason::debugger_quit: throw debugger_quit(e);
     case reason::several: throw error_group(e);
     case reason::connect:
     case reason::connect_timeout:
@@ -1103,6 +1113,8 @@ struct tree_rules {
     /// contexts talk to those above and below them only, never to siblings
     bool unidirectional = false;
     mitogen::warnings warnings{};
+    /// breakpoint() stops its thread; MITOGEN_DEBUG=1 in the environment of the root says the same
+    bool debug = false;
 
     friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };
@@ -8925,6 +8937,14 @@ inline constexpr handle_id list_programs = 120;
 inline constexpr handle_id read_program = 121; ///< a piece of one of them
 /// a child wants to be told, by del_route, when a context elsewhere is lost
 inline constexpr handle_id watch_route = 122;
+/// to the root: a thread stops, and wants its debugger; answered when it shall go on. Without an
+/// answer: it waits no more
+inline constexpr handle_id stop = 123;
+/// of the root's debugger to a context that has stopped; payload: see debug/stop_report.hpp;
+/// answered
+inline constexpr handle_id ask_stopped = 124;
+/// a context below stands in a debugger: nobody ends it, nor those that lead to it
+inline constexpr handle_id hold = 125;
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -9800,226 +9820,25 @@ struct shutdown_timeouts {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/flow/flow_end.hpp ----
-// flow_end.hpp: the two ends of a flow of items, as all that is typed by the items sees them.
+// ---- mitogen/debug/code_place.hpp ----
+// code_place.hpp: where in the source a call stands.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// One thing that has arrived. The value's bytes follow the kind.
-struct flow_item {
-    wire::flow_frame kind = wire::flow_frame::item;
-    buffer bytes{};
-    context_id from = no_context; ///< who has sent it
+/// As std::source_location, which clang 14 does not have.
+struct code_place {
+    const char* function;
+    const char* file;
+    std::uint32_t line;
 
-    std::span<const std::byte> value() const noexcept {
-        return std::span<const std::byte>(bytes).subspan(1);
+    /// As a default argument: of whoever calls that function.
+    static constexpr code_place here(const char* function = __builtin_FUNCTION(),
+                                     const char* file = __builtin_FILE(),
+                                     std::uint32_t line = __builtin_LINE()) noexcept {
+        return {function, file, line};
     }
 };
-
-/// What an inbox is for.
-enum class inbox_use : std::uint8_t {
-    /// any number of senders: the loss of each is told once, and the end comes when all are gone
-    channel,
-    callee, ///< of a function's dialog: its opener sends
-    /// the items of one call: they have ended when all are here and the answer is, and an error of
-    /// the answer wins
-    stream,
-    opener, ///< a stream that begins with flow_frame::begun
-};
-
-/// The receiving end: a queue that several may fill, each within its credit. Threads: any.
-class inbox {
-protected:
-    mitogen::node& node_;
-
-    explicit inbox(mitogen::node& node) noexcept : node_(node) {}
-    ~inbox() = default;
-
-public:
-    static std::shared_ptr<inbox> make(mitogen::node& node, inbox_use use);
-    inbox(inbox&&) = delete;
-
-    mitogen::node& node() const noexcept { return node_; }
-
-    /// Where a sending end in `peer` sends to. Errors: why this end is closed; overloaded if no
-    /// further flow may be opened, of which a channel's receiver is told as well.
-    virtual result<flow_address> open_port(context_id peer) = 0;
-    /// There is a sender that has no port yet: the end does not come before release().
-    virtual void hold() = 0;
-    virtual void release() = 0;
-    /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the
-    /// loop.
-    virtual result<flow_item> get(instant deadline) = 0;
-    /// The next item if there is one, or flow_frame::lost. Never waits.
-    virtual std::optional<flow_item> take_now() = 0;
-    /// True if get() would not wait.
-    virtual bool ready() = 0;
-    /// True if get() says that nothing follows.
-    virtual bool ended() = 0;
-    /// Runs `go` at the next change: now, if there is something already. On the thread that brings
-    /// it, normally the loop.
-    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
-    /// Takes back what was given to then() with this key. False if there is nothing: it has run, or
-    /// is about to.
-    virtual bool forget(const void* key) = 0;
-    /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`,
-    /// whoever sends there is told.
-    virtual void close(const error& why, bool tell = true) = 0;
-    /// The call whose items these are is answered; null: with a value.
-    virtual void answered(const error* failure) = 0;
-    /// These are the items of `p`, a call of this context's own: get() looks whether it waits for
-    /// itself. Until answered().
-    virtual void comes_from_here(outstanding_call& p) = 0;
-    /// From now on what arrives is taken and dropped, so that nobody waits for credit.
-    virtual void discard() = 0;
-    /// True if get() has said that it ends with this error.
-    virtual bool has_told(const error& why) = 0;
-};
-
-/// The sending end. Threads: any; what one thread sends arrives in order.
-class outbox {
-protected:
-    mitogen::node& node_;
-    const context_id peer_;
-
-    outbox(mitogen::node& node, context_id peer) noexcept : node_(node), peer_(peer) {}
-    ~outbox() = default;
-
-public:
-    static std::shared_ptr<outbox> open(mitogen::node& node, context_id peer, flow_address to);
-    outbox(outbox&&) = delete;
-
-    mitogen::node& node() const noexcept { return node_; }
-    context_id peer() const noexcept { return peer_; }
-
-    /// Sends an item's message, which begins with its kind, when there is credit; waits for it
-    /// until `deadline`. Errors: why the flow has ended; timeout; overloaded on the loop, which
-    /// must not wait; message_too_large.
-    virtual result<void> send(buffer frame, instant deadline) = 0;
-    /// Sends a message that somebody else has composed, if there is credit now. False if there is
-    /// none; `frame` is then as it was.
-    virtual bool pass_on(buffer& frame) = 0;
-    /// Sends what needs no credit.
-    virtual result<void> tell(buffer frame) = 0;
-    /// True if there is credit, or nothing can be sent any more.
-    virtual bool ready() = 0;
-    /// As inbox's, for ready().
-    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
-    virtual bool forget(const void* key) = 0;
-    /// Says that nothing more follows, once; send() fails from now on.
-    virtual void end(wire::flow_frame how = wire::flow_frame::end) = 0;
-    /// From now on send() fails with `why`; the other end hears of it at end().
-    virtual void close(error why) = 0;
-    /// The other end is gone: nothing needs to be said.
-    virtual void on_peer_lost(error why) = 0;
-    /// Why nothing can be sent any more; nothing while it can.
-    virtual std::optional<error> closed() = 0;
-    /// True if send() has failed with this error.
-    virtual bool has_told(const error& why) = 0;
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/flow/item/item_codec.hpp ----
-// item_codec.hpp: an item of a flow as a message, and back.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-template <class T>
-inline constexpr bool is_view = false;
-template <class C, class Traits>
-inline constexpr bool is_view<std::basic_string_view<C, Traits>> = true;
-template <class T, std::size_t N>
-inline constexpr bool is_view<std::span<T, N>> = true;
-
-template <class T, class... Outer>
-consteval bool shows_bytes();
-template <class... Outer, class... Ts>
-consteval bool any_shows_bytes(wire::parts<Ts...>) {
-    return (... || shows_bytes<Ts, Outer...>());
-}
-// True if a value of type T, or a part of it, is a view of the message that brought it.
-template <class T, class... Outer>
-consteval bool shows_bytes() {
-    if constexpr (is_view<T>)
-        return true;
-    else if constexpr ((... || std::is_same_v<T, Outer>))
-        return false;
-    else if constexpr (requires { typename codec<T>::parts; })
-        return any_shows_bytes<T, Outer...>(typename codec<T>::parts{});
-    else
-        return false;
-}
-
-/// What the receiving end holds of items of type `T`: what owns its memory, since the message is
-/// gone.
-template <class T>
-struct received_item {
-    using type = typename owned_result<T>::type;
-    static_assert(!shows_bytes<type>(),
-                  "mitogen: an item outlives the message that brings it, so what is inside of it "
-                  "must own its "
-                  "memory: std::string, std::vector instead of std::string_view, std::span");
-};
-
-/// Makes `bytes` the message of one item. Returns why that cannot be, or null.
-template <class T>
-const char* encode_item(buffer& bytes, context_id to, const void* router, const T& value) {
-    return wire::encode_from(router, bytes, to, static_cast<std::uint8_t>(wire::flow_frame::item),
-                             value);
-}
-
-/// The message of one item that `out` sends.
-template <class T>
-result<buffer> item_frame(const outbox& out, const T& value) {
-    buffer bytes;
-    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
-        return error(reason::misuse, why);
-    return bytes;
-}
-
-/// Encodes an item and sends it: see outbox::send.
-template <class T>
-result<void> send_item(outbox& out, const T& value, instant deadline) {
-    result<buffer> bytes = item_frame(out, value);
-    if (!bytes) return bytes.error();
-    return out.send(std::move(*bytes), deadline);
-}
-
-/// The value of one item.
-template <class T>
-result<T> item_value(const flow_item& item, const limits& bounds, decode_environment environment) {
-    reader r(item.value(), bounds, &environment);
-    T value{};
-    if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
-    return r.failure(&codec<T>::signature);
-}
-
-/// The next item of an inbox, as a value.
-template <class T>
-result<T> next_item(inbox& items, instant deadline) {
-    const result<flow_item> item = items.get(deadline);
-    if (!item) return item.error();
-    return item_value<T>(*item, items.node().bounds(), {&items.node(), item->from});
-}
-
-/// An item, or nothing if that was the end.
-template <class T>
-result<std::optional<T>> item_or_end(result<T> item) {
-    if (item) return std::optional<T>(std::move(*item));
-    if (is_end(item.error())) return std::optional<T>();
-    return item.error();
-}
-
-/// Ends the items of a call with its answer, or its error.
-inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
-    outstanding_call* p = answer.state();
-    if (p->respondent() == items->node().id() && !p->done()) items->comes_from_here(*p);
-    answer.then([items, p] { items->answered(p->failure()); });
-}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -11104,6 +10923,535 @@ result<void> try_sleep_for(std::chrono::duration<Rep, Period> span) {
     return detail::sleep_here(detail::to_ns(span));
 }
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/breakpoint.hpp ----
+// breakpoint.hpp: stops a thread or a task, in whatever context of the tree, for a person at the
+// root's terminal.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// From now on routers under `Io` have a debugger. Part of the core; a program that does not call
+/// it carries nothing of that.
+template <class Io>
+void name_debugger() noexcept;
+
+/// Made before main if the program names the debugger.
+struct debugger_registration {
+    debugger_registration() noexcept { name_debugger<io::native>(); }
+};
+template <class Part = void> // so that files that stop nowhere do not compile what it calls
+inline const debugger_registration debugger_named{};
+
+void stop_here(const code_place& where);
+task<void> stop_task_here(code_place where);
+
+} // namespace detail
+
+/// Stops the calling thread until somebody at the terminal of the root says `continue`: there is
+/// one prompt at a time in the whole tree, `(mitogen CONTEXT) `, and who stops meanwhile waits its
+/// turn. `help` there says what can be typed.
+///
+/// Nothing happens unless the tree is debugged: MITOGEN_DEBUG=1 in the environment of the root, or
+/// tree_rules::debug; a thread that a native debugger traces gets its SIGTRAP then. In a root
+/// without a terminal the log has a report, and the thread goes on. While the context stands or
+/// waits there, nobody ends it or takes its silence for a loss, nor those that lead to it.
+///
+/// Not on the loop's thread, which must not stop: there the log says so, and it goes on; see
+/// run_on, and async_breakpoint() for tasks. Threads: any other. Blocks: yes. Errors, thrown:
+/// debugger_quit, if `quit` was typed; cancelled_error or timeout_error, if a scope of the thread
+/// ends while it waits for its turn. Without exceptions it goes on then.
+inline void breakpoint(detail::code_place where = detail::code_place::here()) {
+    static_cast<void>(&detail::debugger_named<>);
+    detail::stop_here(where);
+}
+
+/// For a program that stops nowhere by itself: exceptions that leave its functions are shown at the
+/// terminal if the tree is debugged. It may stand anywhere, and need not run.
+inline void use_debugger() noexcept { static_cast<void>(&detail::debugger_named<>); }
+
+/// The same of a task: `co_await mitogen::async_breakpoint()`. The others of its loop go on.
+inline task<void>
+async_breakpoint(detail::code_place where = detail::code_place::here()) {
+    static_cast<void>(&detail::debugger_named<>);
+    return detail::stop_task_here(where);
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/shown_value.hpp ----
+// shown_value.hpp: values as a person reads them at a prompt, and simple ones as he types them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A text that grows to a bound, and says so if there was more.
+class shown_text {
+    std::string text_;
+    bool cut_ = false;
+
+public:
+    static constexpr std::size_t most = 4096;
+
+    bool full() const noexcept { return cut_; }
+    void put(std::string_view more) {
+        if (cut_) return;
+        const std::size_t room = most - text_.size();
+        cut_ = more.size() > room;
+        text_.append(more.substr(0, room));
+        if (cut_) text_ += "...";
+    }
+    /// In quotes, with what is no visible character written out.
+    void quote(std::string_view text) {
+        constexpr std::string_view digits = "0123456789abcdef";
+        put("\"");
+        for (const char c : text) {
+            if (full()) return;
+            const auto byte = static_cast<unsigned char>(c);
+            if (c == '"' || c == '\\') put("\\");
+            if (c == '\n') {
+                put("\\n");
+            } else if (byte < 0x20 || byte == 0x7f) {
+                put("\\x");
+                put(digits.substr(byte >> 4, 1));
+                put(digits.substr(byte & 15u, 1));
+            } else {
+                put({&c, 1});
+            }
+        }
+        put("\"");
+    }
+    std::string take() { return std::move(text_); }
+};
+
+template <class T>
+concept text_like = std::convertible_to<const T&, std::string_view>;
+template <class T>
+concept range_like = requires(const T& c) {
+    c.begin() != c.end();
+};
+template <class T>
+concept maybe_like = requires(const T& c) {
+    static_cast<bool>(c);
+    *c;
+};
+template <class T>
+concept tuple_like = requires {
+    std::tuple_size<T>::value;
+};
+
+template <class T>
+void show(shown_text& to, const T& value);
+
+template <class Tuple>
+void show_all(shown_text& to, const Tuple& values, const std::string_view* names) {
+    std::apply(
+        [&](const auto&... each) {
+            std::size_t i = 0;
+            const auto one = [&](const auto& v) {
+                if (i != 0) to.put(", ");
+                if (names) {
+                    to.put(names[i]);
+                    to.put(": ");
+                }
+                ++i;
+                show(to, v);
+            };
+            to.put("{");
+            (one(each), ...);
+            to.put("}");
+        },
+        values);
+}
+
+template <class T>
+void show_members(shown_text& to, const T& value) {
+    if constexpr (wire::listed_class<T>) {
+        std::apply(
+            [&](auto... pointer) {
+                show_all(to, std::tie(wire::reach(value, pointer)...), nullptr);
+            },
+            wire::members_of<T>().pointers);
+    } else {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            static constexpr std::string_view names[] = {wire::field_name<T, I>.view()...};
+            show_all(to, wire::tie_fields(const_cast<T&>(value)), names);
+        }
+        (std::make_index_sequence<wire::field_count<T>>{});
+    }
+}
+
+template <class T>
+consteval bool has_fields() {
+    if constexpr (wire::listed_class<T>)
+        return true;
+    else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
+        return wire::find_field_problem<T>() == wire::field_problem::none && !std::is_empty_v<T>;
+    else
+        return false;
+}
+
+/// Adds the value to the text. What has no form that is known here is shown by its size.
+template <class T>
+void show(shown_text& to, const T& value) {
+    if (to.full()) return;
+    if constexpr (std::is_same_v<T, bool>) {
+        to.put(value ? "true" : "false");
+    } else if constexpr (std::is_same_v<T, char>) {
+        to.put("'");
+        to.put({&value, 1});
+        to.put("'");
+    } else if constexpr (std::is_enum_v<T>) {
+        show(to, static_cast<std::underlying_type_t<T>>(value));
+    } else if constexpr (std::is_floating_point_v<T>) {
+        char digits[64];
+        const auto end = std::to_chars(digits, digits + sizeof digits, static_cast<double>(value));
+        to.put({digits, static_cast<std::size_t>(end.ptr - digits)});
+    } else if constexpr (std::is_integral_v<T>) {
+        to.put(std::to_string(+value));
+    } else if constexpr (text_like<T>) {
+        to.quote(std::string_view(value));
+    } else if constexpr (range_like<T>) {
+        to.put("[");
+        bool first = true;
+        for (const auto& each : value) {
+            if (to.full()) break;
+            if (!std::exchange(first, false)) to.put(", ");
+            show(to, each);
+        }
+        to.put("]");
+    } else if constexpr (std::is_pointer_v<T>) {
+        to.put(value ? "a pointer" : "null");
+    } else if constexpr (maybe_like<T>) {
+        if (value)
+            show(to, *value);
+        else
+            to.put("none");
+    } else if constexpr (tuple_like<T>) {
+        show_all(to, value, nullptr);
+    } else if constexpr (has_fields<T>()) {
+        show_members(to, value);
+    } else {
+        to.put("(" + std::to_string(sizeof(T)) + " bytes)");
+    }
+}
+
+/// True of what can be typed: numbers, bool, enumerations, strings.
+template <class T>
+concept can_be_typed = std::is_arithmetic_v<T> || std::is_enum_v<T> || std::same_as<T, std::string>;
+
+/// Reads a value of that type; false if the text is none, or it is out of its range. A string may
+/// stand in quotes.
+template <can_be_typed T>
+bool read_typed(std::string_view text, T& value) {
+    if constexpr (std::is_same_v<T, std::string>) {
+        if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
+            text = text.substr(1, text.size() - 2);
+        value = text;
+        return true;
+    } else if constexpr (std::is_same_v<T, bool>) {
+        if (text != "true" && text != "false" && text != "1" && text != "0") return false;
+        value = text == "true" || text == "1";
+        return true;
+    } else if constexpr (std::is_enum_v<T>) {
+        std::underlying_type_t<T> number{};
+        if (!read_typed(text, number)) return false;
+        value = static_cast<T>(number);
+        return true;
+    } else if constexpr (std::is_same_v<T, char>) {
+        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'') text = text.substr(1, 1);
+        if (text.size() != 1) return false;
+        value = text[0];
+        return true;
+    } else {
+        T number{};
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return false;
+        value = number;
+        return true;
+    }
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/watch.hpp ----
+// watch.hpp: variables that the debugger's prompt can show and set by name.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// How a prompt looks at one variable.
+struct watched_type {
+    void (*show)(shown_text& to, const void* value);
+    bool (*set)(std::string_view typed, void* value); ///< null: it cannot be typed
+};
+
+template <class T>
+inline constexpr watched_type watched_as{
+    [](shown_text& to, const void* value) { show(to, *static_cast<const T*>(value)); },
+    [] {
+        using setter = bool (*)(std::string_view, void*);
+        if constexpr (can_be_typed<T>)
+            return setter([](std::string_view typed, void* value) {
+                return read_typed(typed, *static_cast<T*>(value));
+            });
+        else
+            return setter(nullptr);
+    }(),
+};
+
+/// See mitogen::watch and mitogen::unwatch.
+void add_watched(std::string_view name, void* value, const watched_type& type);
+void remove_watched(std::string_view name) noexcept;
+
+} // namespace detail
+
+/// From now on the prompt of a debugger that stops this thread knows the variable by `name`: it
+/// prints it, member by member, and sets numbers, enumerations and strings. Watching the same name
+/// again in this thread replaces it.
+///
+/// A variable of a function is forgotten when the function has returned: the next call of watch(),
+/// or breakpoint, of this thread finds out. Anything else must live until unwatch(). Threads: any.
+/// Never blocks.
+template <class T>
+void watch(std::string_view name, T& value) {
+    using plain = std::remove_const_t<T>;
+    static constexpr detail::watched_type constant{detail::watched_as<plain>.show, nullptr};
+    detail::add_watched(name, const_cast<plain*>(std::addressof(value)),
+                        std::is_const_v<T> ? constant : detail::watched_as<plain>);
+}
+template <class T>
+void watch(std::string_view name, const T&& value) = delete; // it would be gone at once
+
+/// Forgets what this thread has watched by that name. Threads: any. Never blocks.
+inline void unwatch(std::string_view name) noexcept { detail::remove_watched(name); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/flow/flow_end.hpp ----
+// flow_end.hpp: the two ends of a flow of items, as all that is typed by the items sees them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One thing that has arrived. The value's bytes follow the kind.
+struct flow_item {
+    wire::flow_frame kind = wire::flow_frame::item;
+    buffer bytes{};
+    context_id from = no_context; ///< who has sent it
+
+    std::span<const std::byte> value() const noexcept {
+        return std::span<const std::byte>(bytes).subspan(1);
+    }
+};
+
+/// What an inbox is for.
+enum class inbox_use : std::uint8_t {
+    /// any number of senders: the loss of each is told once, and the end comes when all are gone
+    channel,
+    callee, ///< of a function's dialog: its opener sends
+    /// the items of one call: they have ended when all are here and the answer is, and an error of
+    /// the answer wins
+    stream,
+    opener, ///< a stream that begins with flow_frame::begun
+};
+
+/// The receiving end: a queue that several may fill, each within its credit. Threads: any.
+class inbox {
+protected:
+    mitogen::node& node_;
+
+    explicit inbox(mitogen::node& node) noexcept : node_(node) {}
+    ~inbox() = default;
+
+public:
+    static std::shared_ptr<inbox> make(mitogen::node& node, inbox_use use);
+    inbox(inbox&&) = delete;
+
+    mitogen::node& node() const noexcept { return node_; }
+
+    /// Where a sending end in `peer` sends to. Errors: why this end is closed; overloaded if no
+    /// further flow may be opened, of which a channel's receiver is told as well.
+    virtual result<flow_address> open_port(context_id peer) = 0;
+    /// There is a sender that has no port yet: the end does not come before release().
+    virtual void hold() = 0;
+    virtual void release() = 0;
+    /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the
+    /// loop.
+    virtual result<flow_item> get(instant deadline) = 0;
+    /// The next item if there is one, or flow_frame::lost. Never waits.
+    virtual std::optional<flow_item> take_now() = 0;
+    /// True if get() would not wait.
+    virtual bool ready() = 0;
+    /// True if get() says that nothing follows.
+    virtual bool ended() = 0;
+    /// Runs `go` at the next change: now, if there is something already. On the thread that brings
+    /// it, normally the loop.
+    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
+    /// Takes back what was given to then() with this key. False if there is nothing: it has run, or
+    /// is about to.
+    virtual bool forget(const void* key) = 0;
+    /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`,
+    /// whoever sends there is told.
+    virtual void close(const error& why, bool tell = true) = 0;
+    /// The call whose items these are is answered; null: with a value.
+    virtual void answered(const error* failure) = 0;
+    /// These are the items of `p`, a call of this context's own: get() looks whether it waits for
+    /// itself. Until answered().
+    virtual void comes_from_here(outstanding_call& p) = 0;
+    /// From now on what arrives is taken and dropped, so that nobody waits for credit.
+    virtual void discard() = 0;
+    /// True if get() has said that it ends with this error.
+    virtual bool has_told(const error& why) = 0;
+};
+
+/// The sending end. Threads: any; what one thread sends arrives in order.
+class outbox {
+protected:
+    mitogen::node& node_;
+    const context_id peer_;
+
+    outbox(mitogen::node& node, context_id peer) noexcept : node_(node), peer_(peer) {}
+    ~outbox() = default;
+
+public:
+    static std::shared_ptr<outbox> open(mitogen::node& node, context_id peer, flow_address to);
+    outbox(outbox&&) = delete;
+
+    mitogen::node& node() const noexcept { return node_; }
+    context_id peer() const noexcept { return peer_; }
+
+    /// Sends an item's message, which begins with its kind, when there is credit; waits for it
+    /// until `deadline`. Errors: why the flow has ended; timeout; overloaded on the loop, which
+    /// must not wait; message_too_large.
+    virtual result<void> send(buffer frame, instant deadline) = 0;
+    /// Sends a message that somebody else has composed, if there is credit now. False if there is
+    /// none; `frame` is then as it was.
+    virtual bool pass_on(buffer& frame) = 0;
+    /// Sends what needs no credit.
+    virtual result<void> tell(buffer frame) = 0;
+    /// True if there is credit, or nothing can be sent any more.
+    virtual bool ready() = 0;
+    /// As inbox's, for ready().
+    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
+    virtual bool forget(const void* key) = 0;
+    /// Says that nothing more follows, once; send() fails from now on.
+    virtual void end(wire::flow_frame how = wire::flow_frame::end) = 0;
+    /// From now on send() fails with `why`; the other end hears of it at end().
+    virtual void close(error why) = 0;
+    /// The other end is gone: nothing needs to be said.
+    virtual void on_peer_lost(error why) = 0;
+    /// Why nothing can be sent any more; nothing while it can.
+    virtual std::optional<error> closed() = 0;
+    /// True if send() has failed with this error.
+    virtual bool has_told(const error& why) = 0;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/flow/item/item_codec.hpp ----
+// item_codec.hpp: an item of a flow as a message, and back.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+template <class T>
+inline constexpr bool is_view = false;
+template <class C, class Traits>
+inline constexpr bool is_view<std::basic_string_view<C, Traits>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_view<std::span<T, N>> = true;
+
+template <class T, class... Outer>
+consteval bool shows_bytes();
+template <class... Outer, class... Ts>
+consteval bool any_shows_bytes(wire::parts<Ts...>) {
+    return (... || shows_bytes<Ts, Outer...>());
+}
+// True if a value of type T, or a part of it, is a view of the message that brought it.
+template <class T, class... Outer>
+consteval bool shows_bytes() {
+    if constexpr (is_view<T>)
+        return true;
+    else if constexpr ((... || std::is_same_v<T, Outer>))
+        return false;
+    else if constexpr (requires { typename codec<T>::parts; })
+        return any_shows_bytes<T, Outer...>(typename codec<T>::parts{});
+    else
+        return false;
+}
+
+/// What the receiving end holds of items of type `T`: what owns its memory, since the message is
+/// gone.
+template <class T>
+struct received_item {
+    using type = typename owned_result<T>::type;
+    static_assert(!shows_bytes<type>(),
+                  "mitogen: an item outlives the message that brings it, so what is inside of it "
+                  "must own its "
+                  "memory: std::string, std::vector instead of std::string_view, std::span");
+};
+
+/// Makes `bytes` the message of one item. Returns why that cannot be, or null.
+template <class T>
+const char* encode_item(buffer& bytes, context_id to, const void* router, const T& value) {
+    return wire::encode_from(router, bytes, to, static_cast<std::uint8_t>(wire::flow_frame::item),
+                             value);
+}
+
+/// The message of one item that `out` sends.
+template <class T>
+result<buffer> item_frame(const outbox& out, const T& value) {
+    buffer bytes;
+    if (const char* why = encode_item(bytes, out.peer(), &out.node(), value))
+        return error(reason::misuse, why);
+    return bytes;
+}
+
+/// Encodes an item and sends it: see outbox::send.
+template <class T>
+result<void> send_item(outbox& out, const T& value, instant deadline) {
+    result<buffer> bytes = item_frame(out, value);
+    if (!bytes) return bytes.error();
+    return out.send(std::move(*bytes), deadline);
+}
+
+/// The value of one item.
+template <class T>
+result<T> item_value(const flow_item& item, const limits& bounds, decode_environment environment) {
+    reader r(item.value(), bounds, &environment);
+    T value{};
+    if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+    return r.failure(&codec<T>::signature);
+}
+
+/// The next item of an inbox, as a value.
+template <class T>
+result<T> next_item(inbox& items, instant deadline) {
+    const result<flow_item> item = items.get(deadline);
+    if (!item) return item.error();
+    return item_value<T>(*item, items.node().bounds(), {&items.node(), item->from});
+}
+
+/// An item, or nothing if that was the end.
+template <class T>
+result<std::optional<T>> item_or_end(result<T> item) {
+    if (item) return std::optional<T>(std::move(*item));
+    if (is_end(item.error())) return std::optional<T>();
+    return item.error();
+}
+
+/// Ends the items of a call with its answer, or its error.
+inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
+    outstanding_call* p = answer.state();
+    if (p->respondent() == items->node().id() && !p->done()) items->comes_from_here(*p);
+    answer.then([items, p] { items->answered(p->failure()); });
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/flow/flow_wait.hpp ----
@@ -16341,7 +16689,7 @@ struct codec<limits> {
 template <>
 struct codec<tree_rules> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1 + 8 + 8;
+    static constexpr std::size_t least = 8 + 8 + 1 + 8 + 8 + 1;
 
     static void encode(writer& w, const tree_rules& t) noexcept {
         w.put_scalar(t.heartbeat.interval);
@@ -16349,12 +16697,13 @@ struct codec<tree_rules> {
         codec<bool>::encode(w, t.unidirectional);
         w.put_scalar(t.warnings.blocked_loop);
         w.put_scalar(t.warnings.queued_call);
+        codec<bool>::encode(w, t.debug);
     }
     static bool decode(reader& r, tree_rules& t) {
         return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
                codec<bool>::decode(r, t.unidirectional) &&
                r.take_scalar(t.warnings.blocked_loop) &&
-               r.take_scalar(t.warnings.queued_call);
+               r.take_scalar(t.warnings.queued_call) && codec<bool>::decode(r, t.debug);
     }
     static void signature(signature_sink& s) { s.put("tree_rules"); }
 };
@@ -16431,7 +16780,24 @@ public:
     /// False, with the error in the log, if there can be none, and there are no exceptions.
     bool made() const noexcept { return parts_ != nullptr; }
     router& root() noexcept;
+    /// True if what the body throws is shown to somebody first, by show(). Then by show(), inside a
+    /// catch block.
+    bool debugged() const noexcept;
+    void show() noexcept;
 };
+
+#if MITOGEN_HAS_EXCEPTIONS
+/// Runs the body of a program that is debugged: what it throws is shown where it leaves it.
+template <class Go>
+MITOGEN_COLD int run_debugged(whole_program<io::native>& whole, Go& go) {
+    try {
+        return go();
+    } catch (...) {
+        whole.show();
+        throw;
+    }
+}
+#endif
 
 } // namespace detail
 
@@ -16444,12 +16810,18 @@ int run(int argc, char** argv, Body&& body) {
     init(argc, argv);
     detail::whole_program<io::native> whole;
     if (!whole.made()) return 70; // EX_SOFTWARE of sysexits.h
-    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
-        return std::forward<Body>(body)(whole.root());
-    } else {
-        std::forward<Body>(body)(whole.root());
-        return 0;
-    }
+    const auto go = [&]() __attribute__((noinline)) -> int {
+        if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
+            return std::forward<Body>(body)(whole.root());
+        } else {
+            std::forward<Body>(body)(whole.root());
+            return 0;
+        }
+    };
+#if MITOGEN_HAS_EXCEPTIONS
+    if (whole.debugged()) return detail::run_debugged(whole, go);
+#endif
+    return go();
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -17130,7 +17502,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
-#include <charconv>
+#include <compare>
 #include <dirent.h>
 #include <limits.h>
 #include <map>
@@ -20829,6 +21201,11 @@ inline bool is_held(::pid_t pid, ::pid_t top) {
         pid = found.parent;
     }
     return held && top == 0;
+}
+
+/// A thread that a native debugger traces stops in it; any other goes on. Threads: any.
+inline void trap_if_traced() noexcept {
+    if (detail::state_of_process(::getpid()).held) static_cast<void>(::raise(SIGTRAP));
 }
 
 /// The process that has started this one, or whoever has taken it over since.
@@ -29202,11 +29579,14 @@ class shutdown_ladder {
     instant exited_at_ = never;
     instant served_at_ = never;
     int signals_sent_ = 0;
+    bool held_ = false;
 
     instant term_at() const noexcept {
-        return after(after(asked_at_, timeouts_.grace), for_levels_);
+        return held_ ? never : after(after(asked_at_, timeouts_.grace), for_levels_);
     }
-    instant kill_at() const noexcept { return after(term_at(), timeouts_.after_term); }
+    instant kill_at() const noexcept {
+        return held_ ? never : after(term_at(), timeouts_.after_term);
+    }
 
 public:
     static constexpr int no_signal = 0;
@@ -29225,6 +29605,14 @@ public:
     void expedite(instant now) noexcept {
         asked_at_ = now;
         timeouts_.grace = std::min(timeouts_.grace, shutdown_limits::hurried_grace);
+    }
+
+    /// Somebody looks at it, or at a context below it, in a debugger: no signal is due.
+    void hold() noexcept { held_ = true; }
+    /// Nobody does any more: it has all of its time again.
+    void release(instant now) noexcept {
+        held_ = false;
+        if (asked_at_ != never) asked_at_ = now;
     }
 
     /// Its process has ended. Only the first time counts.
@@ -29377,6 +29765,9 @@ private:
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
     context_id lost_by_ = no_context; // who has ended it
+    std::uint32_t held_ = 0; // how many stand in a debugger, there or below
+    std::optional<error> end_later_; // it was asked to end meanwhile
+    bool expedite_later_ = false;
 
     std::vector<basic_outstanding_call<Io>*> awaiting_exit_; // answered with the exit status
 
@@ -29442,8 +29833,25 @@ public:
         begin_ending();
     }
 
+    /// A context, it or one below it, stands in a debugger, or does no more: until then it is not
+    /// ended, nor lost because it says nothing. Counted. Threads: loop.
+    MITOGEN_COLD void hold(bool stands) {
+        if (!stands && held_ == 0) return; // its link has ended since
+        held_ = stands ? held_ + 1 : held_ - 1;
+        if (held_ > 0) return ladder_.hold();
+        let_end();
+    }
+    /// Nobody does, whatever was said. Threads: loop.
+    void release() {
+        if (held_ > 0) let_end();
+    }
+
     /// Asks it to end; kills it if it does not. Threads: loop.
     void shut_down(const error& why) {
+        if (held_ > 0) {
+            if (!end_later_) end_later_.emplace(why);
+            return;
+        }
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return disconnect("its parent ends");
@@ -29460,7 +29868,8 @@ public:
         if (stage_ == stage::stopping && !link_open_ && (!link || link->levels == 0))
             kill(); // lost some time ago
         shut_down(why);
-        if (stage_ != stage::stopping || std::exchange(expedited_, true)) return;
+        expedite_later_ = held_ > 0;
+        if (expedite_later_ || stage_ != stage::stopping || std::exchange(expedited_, true)) return;
         const wire::shutdown_notice at_once{.at_once = true, .by = lost_by_};
         if (link_open_) link->tell(handles::shutdown, at_once.encoded());
         ladder_.expedite(router_.loop().io().now());
@@ -29581,8 +29990,24 @@ private:
 
     // ---- ending
 
+    /// Nobody looks at it any more: what it was asked meanwhile happens now.
+    MITOGEN_COLD void let_end() {
+        const auto keep = this->shared_from_this();
+        forget_hold();
+        const std::optional<error> why = std::exchange(end_later_, std::nullopt);
+        if (why && std::exchange(expedite_later_, false)) return expedite(*why);
+        if (why) return shut_down(*why);
+        advance_shutdown();
+    }
+
+    void forget_hold() {
+        held_ = 0;
+        ladder_.release(router_.loop().io().now());
+    }
+
     void link_closed(peer&, reason cause, const std::string& why) override {
         link_open_ = false;
+        forget_hold(); // a debugger sees nothing of it any more
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         // what it sends is worthless
@@ -29591,6 +30016,7 @@ private:
     }
 
     bool ask_held() override {
+        if (held_ > 0) return true;
         if constexpr (io::knows_held<Io>) // it, or what has started it: sudo
             return router_.loop().io().is_held(static_cast<int>(boot_.protocol().said().pid),
                                                static_cast<int>(process_.pid()));
@@ -30384,6 +30810,7 @@ public:
                                    [this](const message& m) {
                                        if (child* c = find(m.src())) c->farewell();
                                    });
+        (void)node.add_raw_handler(handles::hold, {}, [this](const message& m) { hold(m); });
     }
 
     children(children&&) = delete;
@@ -30493,6 +30920,12 @@ public:
         node_.loop().run([this] {
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
         });
+    }
+
+    /// Nobody can stand in a debugger any more: the way to it is cut. Threads: loop.
+    MITOGEN_COLD void release_all() {
+        const auto all = all_; // a child that goes removes itself
+        for (const auto& c : all) c->release();
     }
 
     /// Ends all of them as fast as may be, and says how many levels of contexts that are. Threads:
@@ -30613,6 +31046,15 @@ private:
     }
 
     void child_detached(child&) override { alive_.done(); }
+
+    /// A child, or one below it, stands in a debugger, or does no more.
+    MITOGEN_COLD void hold(const message& m) {
+        reader r(m.payload);
+        context_id which{};
+        bool stands{};
+        if (!decode(r, which, stands) || !r.finish()) return;
+        if (child* c = find(which)) c->hold(stands);
+    }
 
     /// A child wants to go on alone.
     MITOGEN_COLD void let_go(const message& m) {
@@ -31310,6 +31752,9 @@ public:
     /// loop.
     void ends_for(context_id who) noexcept { children_.ends_for(who); }
 
+    /// Nobody above can hold those below in a debugger any more. Threads: loop.
+    void release_all() { children_.release_all(); }
+
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads:
     /// loop.
     std::uint32_t expedite_all() { return children_.expedite(); }
@@ -31360,6 +31805,2639 @@ private:
         gone.release();
     }
 };
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame.hpp ----
+// frame.hpp: one frame of a thread's stack: as it travels, and as it is shown.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Frames of one stack that are taken, sent and named; what is further out is left out.
+inline constexpr std::size_t most_frames = 256;
+
+/// A place in the code of some build, which whoever has a copy of that build with its symbols can
+/// name. Where it comes from another context, all of it is what that context says.
+struct frame {
+    std::string build_id{}; ///< of the module, in hex; empty if its linker made none
+    /// where its file lay there: to be shown, not to be opened; empty: the program itself
+    std::string module{};
+    std::uint64_t offset = 0; ///< from where the module is loaded: the address in its file
+    bool is_call_site = false; ///< what a call returns to: the call itself is before it
+};
+
+/// What a frame is in the source.
+struct named_frame {
+    std::string function{}; ///< with its namespaces and parameters; or "module+0x12ab"
+    std::string file{};     ///< empty: not known
+    std::uint32_t line = 0; ///< 0: not known
+    bool inlined = false;   ///< its code stands in that of the next one
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/stop_report.hpp ----
+// stop_report.hpp: what a thread that stops says of itself to the root's debugger, what that asks
+// it, and how it goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Why a thread has stopped. The numbers travel.
+enum class stop_cause : std::uint8_t {
+    breakpoint = 0, ///< breakpoint() was called
+    exception = 1,  ///< a remote function has thrown
+};
+
+/// How it goes on. The numbers travel.
+enum class stop_outcome : std::uint8_t {
+    go_on = 0, ///< as if nothing had been there
+    quit = 1,  ///< with an error of reason::debugger_quit
+};
+
+/// One thread that has stopped. Sent to handles::stop. A message to the same handle that wants no
+/// answer has the ticket alone: that thread waits no more.
+struct stop_report {
+    std::uint64_t ticket = 0; ///< its number in that context, never the same twice
+    std::uint8_t cause = 0;   ///< a stop_cause
+    std::uint64_t thread = 0; ///< the system's number of it
+    std::string function{};   ///< where it stands; empty if that is not known
+    std::string file{};
+    std::uint32_t line = 0;
+    std::string text{}; ///< what was thrown
+    std::vector<frame> frames{}; ///< the innermost first
+
+    /// Most bytes of each text.
+    static constexpr std::size_t longest_text = 1024;
+
+};
+
+/// The first word of what the root asks of a thread that has stopped: it has the terminal now. Any
+/// other text is a line that was typed there. Sent to handles::ask_stopped behind the ticket, and
+/// answered with a text.
+inline constexpr std::string_view terminal_granted = "granted";
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/debugging.hpp ----
+// debugging.hpp: what a router knows of its debugger; the rest is compiled if the program names it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Where threads and tasks of this process stop: one router's.
+class stopping_place {
+public:
+    virtual ~stopping_place() = default;
+    /// Stops the calling thread, unless nobody debugs. An error if it shall not go on as if nothing
+    /// had been there. Threads: any; on the loop the log says that it cannot.
+    virtual result<void> stop(stop_report report) = 0;
+    /// The same of a task, which is on its loop.
+    virtual task<void> stop_task(stop_report report) = 0;
+    /// True if somebody debugs, as far as is known here. Never blocks.
+    virtual bool armed() const noexcept = 0;
+};
+
+/// Those of this process, the newest last.
+class stopping_places {
+    io::posix_mutex mutex_;
+    std::vector<std::shared_ptr<stopping_place>> all_;
+
+public:
+    void add(std::shared_ptr<stopping_place> one) {
+        const std::lock_guard lock(mutex_);
+        all_.push_back(std::move(one));
+    }
+    void remove(const stopping_place* one) noexcept {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [&](const auto& each) { return each.get() == one; });
+    }
+    std::shared_ptr<stopping_place> newest() {
+        const std::lock_guard lock(mutex_);
+        return all_.empty() ? nullptr : all_.back();
+    }
+    /// In a copy of the process made by fork(), where a thread that is not there may hold the lock.
+    void forget() noexcept {
+        new (&mutex_) io::posix_mutex;
+        all_.clear();
+    }
+};
+
+/// Never destroyed: threads may outlive main().
+inline stopping_places& all_stopping_places() {
+    static stopping_places& all = *new stopping_places;
+    return all;
+}
+
+/// A router's debugger.
+template <class Io>
+class debugging : public stopping_place {
+public:
+    /// This context is about to end: what stands in it goes on; of a root the log says whom its
+    /// end will wait for. Threads: any.
+    virtual void context_ends() = 0;
+    /// Waits until nobody stands at the root's prompt or waits for it; nobody stops any more.
+    /// Threads: any but the loop.
+    virtual void close() = 0;
+    /// In a child made by fork(): closes descriptors and forgets threads.
+    virtual void abandon() noexcept = 0;
+};
+
+/// Makes one, in a program that names it. Process-wide: a static initialiser sets it, see
+/// name_debugger().
+template <class Io>
+struct debugger_maker {
+    std::shared_ptr<debugging<Io>> (*make)(basic_router_core<Io>& node, bool is_root);
+
+    inline static constinit std::atomic<const debugger_maker*> named{nullptr};
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/backtrace.hpp ----
+// backtrace.hpp: the stack of the calling thread as addresses of code, which need no symbols here.
+
+#if defined(__linux__) && __has_include(<unwind.h>)
+#include <unwind.h>
+#define MITOGEN_HAS_UNWIND 1
+#else
+#define MITOGEN_HAS_UNWIND 0
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// A place in code as it lies in this process's memory.
+struct code_address {
+    std::uintptr_t value = 0;
+    /// true: what a call returns to, which may be another line's or another function's code
+    /// already: the call itself is before it; false: the instruction that a signal came at
+    bool is_return = false;
+};
+
+namespace detail {
+
+#if MITOGEN_HAS_UNWIND
+struct stack_walk {
+    std::span<code_address> to;
+    std::size_t skip;
+    std::size_t found = 0;
+};
+
+// Any answer but _URC_NO_REASON ends the walk.
+inline ::_Unwind_Reason_Code on_stack_frame(::_Unwind_Context* context, void* to) noexcept {
+    auto& walk = *static_cast<stack_walk*>(to);
+    if (walk.skip > 0) {
+        --walk.skip;
+        return ::_URC_NO_REASON;
+    }
+    if (walk.found == walk.to.size()) return ::_URC_END_OF_STACK;
+    int before = 0; // set in a signal's frame: the address is that of the next instruction
+    const auto address = static_cast<std::uintptr_t>(::_Unwind_GetIPInfo(context, &before));
+    if (address == 0) return ::_URC_END_OF_STACK; // how some C libraries end a thread's stack
+    walk.to[walk.found++] = {address, before == 0};
+    return ::_URC_NO_REASON;
+}
+#endif
+
+} // namespace detail
+
+/// Fills `to` with the stack of the calling thread, the caller of this function first, but without
+/// the `skip` innermost frames, and returns how many addresses there are. Stops where the unwind
+/// tables end, as in code that was compiled without any, and where `to` is full. Nothing where it
+/// is not known how: always but on Linux. Allocates nothing. Threads: any. Blocks: never (the
+/// loader's lock may be taken).
+[[gnu::noinline]] inline std::size_t walk_stack([[maybe_unused]] std::span<code_address> to,
+                                                [[maybe_unused]] std::size_t skip = 0) noexcept {
+#if MITOGEN_HAS_UNWIND
+    detail::stack_walk walk{to, skip + 1}; // the first frame is this function's own
+    static_cast<void>(::_Unwind_Backtrace(&detail::on_stack_frame, &walk));
+    return walk.found;
+#else
+    return 0;
+#endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+#undef MITOGEN_HAS_UNWIND
+
+// ---- mitogen/os/program/loaded_modules.hpp ----
+// loaded_modules.hpp: the program and the libraries whose code is in this process's memory, with
+// what tells their builds apart.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if __has_include(<dlfcn.h>)
+#include <dlfcn.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// The program, or a library.
+struct loaded_module {
+    std::string build_id{}; ///< the linker's, in hex; empty if it made none
+    std::string path{};     ///< as the loader tells it; empty: the program itself
+    std::uintptr_t base = 0; ///< what its file calls address 0
+    std::uintptr_t code_begin = 0; ///< all of its code is from here
+    std::uintptr_t code_end = 0;   ///< to here
+};
+
+namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
+// Where a segment lies. False if no part of the file that is in memory holds it.
+inline bool is_loaded(const ::dl_phdr_info& object, std::uintptr_t at, std::size_t size) {
+    for (int i = 0; i < object.dlpi_phnum; ++i) {
+        const auto& segment = object.dlpi_phdr[i];
+        if (segment.p_type == PT_LOAD && at >= segment.p_vaddr && size <= segment.p_filesz &&
+            at - segment.p_vaddr <= segment.p_filesz - size)
+            return true;
+    }
+    return false;
+}
+
+MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object) {
+    constexpr std::size_t most_digits = 128; // SHA-512, more than any linker makes
+    loaded_module found;
+    found.base = object.dlpi_addr;
+    for (int i = 0; i < object.dlpi_phnum; ++i) {
+        const auto& segment = object.dlpi_phdr[i];
+        const auto begin = static_cast<std::uintptr_t>(segment.p_vaddr);
+        const auto size = static_cast<std::size_t>(segment.p_filesz);
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+            if (found.code_end == 0) found.code_begin = found.base + begin;
+            found.code_end = found.base + begin + static_cast<std::size_t>(segment.p_memsz);
+        } else if (segment.p_type == PT_NOTE && found.build_id.empty() &&
+                   is_loaded(object, begin, size)) {
+            found.build_id =
+                find_build_id(reinterpret_cast<const unsigned char*>(found.base + begin), size);
+            if (found.build_id.size() > most_digits) found.build_id.clear();
+        }
+    }
+    return found;
+}
+#endif
+
+} // namespace detail
+
+/// All of them as they are now, the program first. Nothing where it is not known how: always but on
+/// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
+MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+    std::vector<loaded_module> all;
+#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            auto& found = *static_cast<std::vector<loaded_module>*>(to);
+            loaded_module one = detail::module_of_object(*object);
+            // of the program musl tells the name that it was started by
+            if (!found.empty() && object->dlpi_name) one.path = object->dlpi_name;
+            found.push_back(std::move(one));
+            return 0;
+        },
+        &all));
+#endif
+    return all;
+}
+
+/// The one that has the code at `address`; null if none has.
+inline const loaded_module* module_of(const std::vector<loaded_module>& all,
+                                      std::uintptr_t address) noexcept {
+    for (const loaded_module& each : all)
+        if (address >= each.code_begin && address < each.code_end) return &each;
+    return nullptr;
+}
+
+/// A path by which another program finds the file of this one, as it was when it was started
+/// (self_executable): its own path, or a descriptor of ours if another file lies there now. Empty
+/// if the system can't tell. Threads: any.
+MITOGEN_COLD inline std::string path_of_self() {
+    std::string path = self_path();
+    const int held = self_executable().get();
+    const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
+    if (held < 0 || (there && same_file(there.get(), held))) return path;
+#if defined(__linux__)
+    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(held);
+#else
+    return {};
+#endif
+}
+
+/// A name that the loader itself knows for code, which is only what libraries offer to others.
+struct exported_name {
+    std::string name{};       ///< as the linker writes it; empty: none is known
+    std::uintptr_t begin = 0; ///< where what is named begins
+};
+
+/// The last exported name at or before `address`. None where asking would take another library:
+/// the C library of Linux had it in one of its own until glibc 2.34. Threads: any.
+MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr_t address) {
+#if defined(__linux__) && __has_include(<dlfcn.h>) && defined(RTLD_DEFAULT) &&                     \
+    (!defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+    ::Dl_info found{};
+    if (::dladdr(reinterpret_cast<const void*>(address), &found) != 0 && found.dli_sname)
+        return {found.dli_sname, reinterpret_cast<std::uintptr_t>(found.dli_saddr)};
+#endif
+    return {};
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/own_frames.hpp ----
+// own_frames.hpp: the calling thread's stack as frames that can be sent to whoever has the symbols.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Addresses of this process as frames, at most `most_frames`. Code that no file has (of a
+/// just-in-time compiler) is of a module "[unknown]". Threads: any. Blocks: as
+/// os::loaded_modules().
+MITOGEN_COLD inline std::vector<frame>
+frames_at(std::span<const os::code_address> addresses,
+          const std::vector<os::loaded_module>& modules = os::loaded_modules()) {
+    std::vector<frame> all;
+    addresses = addresses.first(std::min(addresses.size(), most_frames));
+    all.reserve(addresses.size());
+    for (const os::code_address& each : addresses) {
+        // a call of what never returns may be the last instruction of all
+        const auto code = each.value - (each.is_return && each.value > 0 ? 1 : 0);
+        if (const os::loaded_module* const found = os::module_of(modules, code))
+            all.push_back({found->build_id, found->path, each.value - found->base, each.is_return});
+        else
+            all.push_back({{}, "[unknown]", each.value, each.is_return});
+    }
+    return all;
+}
+
+/// The stack of the calling thread, whoever calls this first, but without the `skip` innermost
+/// frames. Threads: any. Blocks: as os::loaded_modules().
+MITOGEN_COLD inline std::vector<frame> own_frames(std::size_t skip = 0) {
+    std::array<os::code_address, most_frames> addresses;
+    const std::size_t found = os::walk_stack(addresses, skip + 1); // this function's own too
+    return frames_at(std::span(addresses).first(found));
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/signal_watch.hpp ----
+// signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// When signals that a watch hears end the process as they would without it, so that one that hangs
+/// can be ended.
+enum class last_resort : std::uint8_t {
+    third,        ///< from its third one on
+    third_unread, ///< from the third one on that waits to be taken
+    never, ///< they do not; nor does anybody else hear them while the watch lasts
+};
+
+/// The one handler of the signals that are watched, and whom it tells. One for the process, as
+/// signals are.
+class watched_signals {
+    static constexpr int most = 64; // watches at once
+    struct place {
+        std::atomic<int> read{0};
+        std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
+        std::atomic<std::uint64_t> which{0};
+        std::atomic<int> heard{0};
+        std::atomic<bool> alone{false}; // nobody else hears them
+    };
+    struct action {
+        struct ::sigaction former {};
+        int watches = 0; // under the lock
+    };
+    std::array<place, most> places_{};
+    std::array<action, signal_set::highest + 1> actions_{};
+    // the process whose watches these are; a copy made by fork() has none
+    std::atomic<int> owner_{0};
+    std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
+    std::atomic<int> inside_{0}; // handlers that look at places_
+
+    /// Held while watches are added or removed. A fork may have copied it in the hands of a thread
+    /// that does not exist there.
+    class holder_lock {
+        std::atomic<int>& holder_;
+
+    public:
+        explicit holder_lock(watched_signals& all) noexcept : holder_(all.holder_) {
+            const int me = ::getpid();
+            for (int other = holder_.load();
+                 other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
+                static_cast<void>(::sched_yield());
+        }
+        holder_lock(holder_lock&&) = delete;
+        ~holder_lock() { holder_.store(0); }
+    };
+
+    static bool is_own(const struct ::sigaction& now) noexcept {
+        return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == &watched_signals::handle;
+    }
+    static std::uint64_t bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
+    action& of(int number) noexcept { return actions_[static_cast<std::size_t>(number)]; }
+
+    static void handle(int number, ::siginfo_t* info, void* where);
+
+    /// True if its default does not end a process.
+    static bool is_harmless(int number) noexcept {
+        return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT ||
+               number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+    }
+
+    void install(int number) noexcept {
+        struct ::sigaction now {};
+        static_cast<void>(::sigaction(number, nullptr, &now));
+        if (is_own(now)) return; // a copy made by fork()
+        of(number).former = now;
+        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
+        struct ::sigaction ours {};
+        ours.sa_sigaction = &watched_signals::handle;
+        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
+        ours.sa_mask = now.sa_mask;
+        static_cast<void>(::sigaction(number, &ours, nullptr));
+    }
+
+    void restore(int number) noexcept {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) == 0 && is_own(now))
+            static_cast<void>(::sigaction(number, &of(number).former, nullptr));
+    }
+
+    template <class Do>
+    static void each(std::uint64_t which, Do what) {
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which & bit(n)) what(n);
+    }
+
+public:
+    static constexpr std::size_t nowhere = most;
+
+    /// Its place; nowhere if there is no room.
+    std::size_t add(int read_end, int write_end, std::uint64_t which, bool alone) noexcept {
+        const holder_lock lock(*this);
+        // the first, or a copy that somebody else has made by fork(2)
+        if (const int me = ::getpid(); owner_.load() != me) {
+            for (place& p : places_) p.write.store(0);
+            for (action& a : actions_) a.watches = 0;
+            inside_.store(0);
+            owner_.store(me);
+        }
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            place& p = places_[i];
+            if (p.write.load() > 0) continue;
+            p.heard.store(0);
+            p.alone.store(alone);
+            p.which.store(which);
+            p.read.store(read_end);
+            p.write.store(write_end);
+            each(which, [&](int n) {
+                if (of(n).watches++ == 0) install(n);
+            });
+            return i;
+        }
+        return nowhere;
+    }
+
+    /// Afterwards no handler writes there.
+    void remove(std::size_t at) noexcept {
+        const holder_lock lock(*this);
+        places_[at].write.store(0);
+        each(places_[at].which.load(), [&](int n) {
+            if (--of(n).watches == 0) restore(n);
+        });
+        while (inside_.load() != 0) static_cast<void>(::sched_yield());
+    }
+
+    /// So many that a watch had heard are read.
+    void taken(std::size_t at, int count) noexcept { places_[at].heard.fetch_sub(count); }
+
+    /// In a child made by fork(): the parent's watches are none of its own.
+    void forget() noexcept {
+        const holder_lock lock(*this);
+        for (place& p : places_) {
+            const int write_end = p.write.exchange(0);
+            if (write_end <= 0) continue;
+            static_cast<void>(::close(write_end));
+            static_cast<void>(::close(p.read.load()));
+        }
+        inside_.store(0);
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (std::exchange(of(n).watches, 0) > 0) restore(n);
+    }
+};
+
+inline constinit watched_signals all_watched_signals{};
+
+// Only what POSIX allows in a handler (signal-safety(7)).
+inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) {
+    watched_signals& all = all_watched_signals;
+    const int before = errno;
+    all.inside_.fetch_add(1);
+    const bool copy = all.owner_.load() != ::getpid();
+    bool ends = copy;
+    bool taken = false;
+    for (const bool alone : {true, false}) {
+        if (copy || taken) break;
+        const auto byte = static_cast<unsigned char>(number);
+        for (place& p : all.places_) {
+            const int to = p.write.load();
+            if (to <= 0 || !(p.which.load() & bit(number)) || p.alone.load() != alone) continue;
+            taken = alone;
+            if (!alone && p.heard.fetch_add(1) >= 2) ends = true;
+            if (::write(to, &byte, 1) < 0) continue; // it is full of them
+        }
+    }
+    const struct ::sigaction former = all.of(number).former;
+    all.inside_.fetch_sub(1);
+    if (taken) {
+        // nobody else's
+    } else if (former.sa_flags & SA_SIGINFO) {
+        former.sa_sigaction(number, info, where);
+    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
+        former.sa_handler(number);
+    } else if (ends && !is_harmless(number)) {
+        static_cast<void>(::sigaction(number, &former, nullptr));
+        static_cast<void>(::raise(number)); // comes when this handler returns
+    }
+    errno = before;
+}
+
+/// While it exists, each of these signals that this process gets becomes a byte that can be read
+/// from fd(). A handler that the program has is called as well. If it has none, the third signal
+/// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
+/// signal to go restores what was there before, unless the program has changed it since.
+///
+/// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64
+/// others; logic_error for what is no signal, cannot be handled, or reports a fault of the program.
+class signal_watch {
+    unique_fd read_end_;
+    unique_fd write_end_;
+    last_resort ends_;
+    std::size_t place_ = watched_signals::nowhere;
+
+    static bool can_be_watched(int number) noexcept {
+        for (const int no : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
+                             SIGSYS})
+            if (number == no) return false;
+        return true;
+    }
+
+public:
+    /// One that hears nothing before begin().
+    explicit signal_watch(last_resort ends = last_resort::third) noexcept : ends_(ends) {}
+    explicit signal_watch(signal_set which, last_resort ends = last_resort::third)
+        : signal_watch(ends) {
+        begin(which).value();
+    }
+    signal_watch(signal_watch&&) = delete;
+    ~signal_watch() {
+        if (place_ != watched_signals::nowhere) all_watched_signals.remove(place_);
+    }
+
+    /// Once. The error is what the constructor throws.
+    result<void> begin(signal_set which) {
+        int wrong = which.misfit();
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which.contains(n) && !can_be_watched(n)) wrong = n;
+        if (wrong)
+            return error(reason::misuse, "signal " + std::to_string(wrong) +
+                                             " cannot be watched: it is none, cannot be handled, "
+                                             "or reports a fault of the program");
+        long rc = pipe(read_end_, write_end_);
+        if (rc >= 0) rc = move_above_stdio(read_end_);
+        if (rc >= 0) rc = move_above_stdio(write_end_);
+        if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
+        if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
+        if (rc < 0) return failure("a pipe for signals", rc);
+        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits(),
+                                         ends_ == last_resort::never);
+        if (place_ == watched_signals::nowhere)
+            return error(reason::overloaded, "too many watch for signals at once");
+        return {};
+    }
+
+    /// Readable after a signal; nonblocking.
+    int fd() const noexcept { return read_end_.get(); }
+
+    /// The next signals that have come, in order: at most as many as there is room for; how many.
+    std::size_t take(std::span<unsigned char> numbers) noexcept {
+        const long n = read(read_end_.get(), numbers.data(), numbers.size());
+        if (n <= 0) return 0;
+        if (ends_ == last_resort::third_unread)
+            all_watched_signals.taken(place_, static_cast<int>(n));
+        return static_cast<std::size_t>(n);
+    }
+};
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/terminal.hpp ----
+// terminal.hpp: the terminal of this program's session, for a person who types lines at a prompt:
+// the terminal's own line discipline is the editor.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// A controlling terminal, put into its line mode for as long as somebody stands at a prompt.
+///
+/// Ctrl-C is an event of read() meanwhile, and nobody else's; Ctrl-Z stops the program as ever, and
+/// the mode is set again when it goes on. Threads: one, on which all signals are blocked, as on the
+/// library's own, so that a terminal in whose background it runs does not stop it; wake() any.
+/// Blocks: read(), and write() while the terminal takes nothing.
+class terminal {
+    unique_fd fd_;
+    unique_fd wake_read_;
+    unique_fd wake_write_;
+    ::termios saved_{};
+    std::optional<signal_watch> signals_;
+    std::string typed_; // behind the last newline
+    bool begun_ = false;
+
+    long set_mode(const ::termios& mode) {
+        return checked("tcsetattr", fd_.get(),
+                       [&] { return ::tcsetattr(fd_.get(), TCSANOW, &mode); });
+    }
+
+    long set_line_mode() {
+        ::termios line = saved_;
+        line.c_lflag |= ICANON | ECHO | ECHOE | ECHOK | ISIG | IEXTEN;
+        line.c_iflag |= ICRNL | IXON;
+        line.c_iflag &= ~static_cast<::tcflag_t>(INLCR | IGNCR);
+        line.c_oflag |= OPOST | ONLCR;
+        if (saved_.c_lflag & ICANON) return set_mode(line);
+        line.c_cc[VEOF] = 4; // what VMIN and VTIME are in other modes
+        line.c_cc[VEOL] = _POSIX_VDISABLE;
+        return set_mode(line);
+    }
+
+    /// Takes what wake() has left.
+    bool take_wake() {
+        char bytes[64];
+        bool woken = false;
+        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
+        return woken;
+    }
+
+public:
+    enum class event : std::uint8_t {
+        line,        ///< a whole line was typed
+        interrupt,   ///< Ctrl-C: what was typed before it on that line is dropped
+        went_on,     ///< the program was stopped, and goes on: the prompt is gone
+        end_of_file, ///< Ctrl-D on an empty line
+        woken,       ///< by wake()
+        hung_up,     ///< there is no terminal any more
+    };
+
+    terminal() = default;
+    terminal(terminal&&) = delete;
+    ~terminal() { end(); }
+
+    /// Opens it. 0 or -errno: of a program without one, -ENXIO.
+    long open() {
+        long rc = os::open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (rc < 0) return rc;
+        fd_.reset(static_cast<int>(rc));
+        rc = move_above_stdio(fd_);
+        if (rc >= 0) rc = os::pipe(wake_read_, wake_write_);
+        for (unique_fd* each : {&wake_read_, &wake_write_}) {
+            if (rc >= 0) rc = move_above_stdio(*each);
+            if (rc >= 0) rc = set_nonblocking(each->get(), true);
+        }
+        if (rc < 0) fd_.reset();
+        return rc < 0 ? rc : 0;
+    }
+
+    /// True if keys that are typed there are this program's, and not another job's of its shell.
+    bool in_foreground() const noexcept { return ::tcgetpgrp(fd_.get()) == ::getpgrp(); }
+
+    /// Remembers its mode and sets the line mode. 0 or -errno; nothing has changed then.
+    long begin() {
+        long rc = checked("tcgetattr", fd_.get(), [&] { return ::tcgetattr(fd_.get(), &saved_); });
+        if (rc < 0) return rc;
+        signals_.emplace(last_resort::never);
+        if (!signals_->begin({SIGINT, SIGCONT})) signals_.reset();
+        typed_.clear();
+        begun_ = true;
+        rc = set_line_mode();
+        if (rc < 0) end();
+        return rc;
+    }
+
+    /// Restores its mode. Again, or without begin(): nothing happens.
+    void end() {
+        if (!begun_) return;
+        begun_ = false;
+        static_cast<void>(set_mode(saved_));
+        signals_.reset();
+    }
+
+    /// Makes a read() or write() return. Threads: any.
+    void wake() noexcept {
+        const char one = 1;
+        static_cast<void>(os::write(wake_write_.get(), &one, 1));
+    }
+
+    /// Waits for what a person does; a line comes without its end. Between begin() and end().
+    event read(std::string& line) {
+        for (;;) {
+            if (const std::size_t end = typed_.find('\n'); end != typed_.npos) {
+                line = typed_.substr(0, end);
+                typed_.erase(0, end + 1);
+                return event::line;
+            }
+            const bool ours = in_foreground(); // what others type is not to be taken away
+            ::pollfd ready[3] = {{wake_read_.get(), POLLIN, 0},
+                                 {signals_ ? signals_->fd() : -1, POLLIN, 0},
+                                 {ours ? fd_.get() : -1, POLLIN, 0}};
+            constexpr duration_ns look_again = 200'000'000;
+            if (os::poll(ready, 3, ours ? -1 : look_again) < 0) return event::hung_up;
+            if (take_wake()) return event::woken;
+            unsigned char number = 0;
+            if (signals_ && signals_->take({&number, 1}) == 1) {
+                if (number == SIGCONT && set_line_mode() < 0) return event::hung_up;
+                static_cast<void>(::tcflush(fd_.get(), TCIFLUSH));
+                typed_.clear();
+                return number == SIGINT ? event::interrupt : event::went_on;
+            }
+            if (!(ready[2].revents)) continue;
+            constexpr std::size_t longest = 4096; // of a line that a terminal edits: termios(3)
+            char bytes[longest];
+                const long n = os::read(fd_.get(), bytes, sizeof bytes);
+            if (n == -EAGAIN) continue;
+            if (n < 0) return event::hung_up;
+            if (n == 0) return (ready[2].revents & POLLHUP) ? event::hung_up : event::end_of_file;
+            typed_.append(bytes, static_cast<std::size_t>(n));
+            if (typed_.size() > longest) typed_.clear();
+        }
+    }
+
+    /// Shows a text. What the terminal does not take is dropped if it hangs up, or if somebody
+    /// wakes this thread meanwhile; false then.
+    bool write(std::string_view text) {
+        while (!text.empty()) {
+            const long n = os::write(fd_.get(), text.data(), text.size());
+            if (n >= 0) {
+                text.remove_prefix(static_cast<std::size_t>(n));
+                continue;
+            }
+            if (n != -EAGAIN) return false;
+            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
+        }
+        return true;
+    }
+
+    /// In a copy of the process made by fork(): closes what this holds, and leaves the terminal as
+    /// it is.
+    void abandon() noexcept {
+        begun_ = false;
+        fd_.reset();
+        wake_read_.reset();
+        wake_write_.reset();
+    }
+};
+
+/// Ends this program as a second Ctrl-C does.
+inline void interrupt_self() noexcept { static_cast<void>(::kill(::getpid(), SIGINT)); }
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/prompt_terminal.hpp ----
+// prompt_terminal.hpp: where a session's prompt stands: this program's terminal, or what a test
+// puts in its place.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// As os::terminal.
+class prompt_terminal {
+public:
+    using event = os::terminal::event;
+
+    virtual ~prompt_terminal() = default;
+    /// False: it cannot be used now.
+    virtual bool begin() = 0;
+    virtual void end() = 0;
+    virtual event read(std::string& line) = 0;
+    virtual bool write(std::string_view text) = 0;
+    /// Threads: any.
+    virtual void wake() noexcept = 0;
+    /// A second Ctrl-C: the program ends as it would by that. After end().
+    virtual void interrupt_program() noexcept = 0;
+    /// In a copy of the process made by fork().
+    virtual void abandon() noexcept = 0;
+};
+
+/// This program's own.
+class own_terminal final : public prompt_terminal {
+    os::terminal terminal_;
+
+public:
+    /// Null if there is none.
+    static std::unique_ptr<prompt_terminal> open() {
+        auto made = std::make_unique<own_terminal>();
+        return made->terminal_.open() < 0 ? nullptr : std::move(made);
+    }
+    bool begin() override { return terminal_.begin() >= 0; }
+    void end() override { terminal_.end(); }
+    event read(std::string& line) override { return terminal_.read(line); }
+    bool write(std::string_view text) override { return terminal_.write(text); }
+    void wake() noexcept override { terminal_.wake(); }
+    void interrupt_program() noexcept override { os::interrupt_self(); }
+    void abandon() noexcept override { terminal_.abandon(); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/thread/thread_number.hpp ----
+// thread_number.hpp: the number by which the system, and every debugger, knows a thread.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// Of the calling thread: gettid(2), and where there is none some other number that no other thread
+/// of this process has. Threads: any. Never blocks.
+inline std::uint64_t thread_number() noexcept {
+#if defined(__linux__)
+    return static_cast<std::uint64_t>(::syscall(SYS_gettid));
+#else
+    return reinterpret_cast<std::uintptr_t>(::pthread_self());
+#endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/watched.hpp ----
+// watched.hpp: what threads of this process watch, and how a prompt prints and sets it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// All of this process.
+class watched_variables {
+    struct variable {
+        std::uint64_t thread;
+        std::string name;
+        void* value;
+        bool of_function; // and not static, or on the heap
+        watched_type type;
+    };
+    static constexpr std::uintptr_t stack = 8u << 20; // bytes of one: setrlimit(2)
+    io::posix_mutex mutex_;
+    std::vector<variable> all_;
+
+    static std::uintptr_t number(const void* address) noexcept {
+        return reinterpret_cast<std::uintptr_t>(address);
+    }
+
+    static bool near(const void* value, const void* here) noexcept {
+        const std::uintptr_t a = number(value);
+        const std::uintptr_t b = number(here);
+        return (a < b ? b - a : a - b) < stack;
+    }
+
+    /// Variables of functions of this thread that have returned: they were nearer to the end of its
+    /// stack than `here`, which is in one that has not. Stacks grow down wherever this runs.
+    void forget_returned(std::uint64_t thread, const void* here) {
+        std::erase_if(all_, [&](const variable& v) {
+            return v.thread == thread && v.of_function && number(v.value) < number(here);
+        });
+    }
+
+    /// The one of that thread, else one that is no function's; null if there is none.
+    const variable* find(std::uint64_t thread, std::string_view name) const {
+        const variable* found = nullptr;
+        for (const variable& v : all_)
+            if (v.name == name && (v.thread == thread || (!v.of_function && !found))) found = &v;
+        return found;
+    }
+
+    std::string names(std::uint64_t thread) const {
+        std::string text;
+        for (const variable& v : all_)
+            if (v.thread == thread || !v.of_function) text += (text.empty() ? "" : ", ") + v.name;
+        return text.empty() ? "nothing is watched here; mitogen::watch(\"name\", variable) does"
+                            : "watched here: " + text;
+    }
+
+public:
+    void add(std::string_view name, void* value, const watched_type& type, const void* here) {
+        const std::uint64_t thread = os::thread_number();
+        const std::lock_guard lock(mutex_);
+        forget_returned(thread, here);
+        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        all_.push_back({thread, std::string(name), value, near(value, here), type});
+    }
+
+    void remove(std::string_view name) {
+        const std::uint64_t thread = os::thread_number();
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+    }
+
+    /// The calling thread is about to stop.
+    void stops(const void* here) {
+        const std::lock_guard lock(mutex_);
+        forget_returned(os::thread_number(), here);
+    }
+
+    /// "name = value", or what there is if there is none of that name.
+    std::string print(std::uint64_t thread, std::string_view name) {
+        const std::lock_guard lock(mutex_);
+        const variable* v = find(thread, name);
+        if (!v) return "no variable \"" + std::string(name) + "\": " + names(thread);
+        shown_text text;
+        v->type.show(text, v->value);
+        return std::string(name) + " = " + text.take();
+    }
+
+    std::string set(std::uint64_t thread, std::string_view name, std::string_view typed) {
+        const std::lock_guard lock(mutex_);
+        const variable* v = find(thread, name);
+        if (!v) return "no variable \"" + std::string(name) + "\": " + names(thread);
+        if (!v->type.set)
+            return std::string(name) + " cannot be set: only numbers, enumerations and strings can "
+                                       "that are not const";
+        if (!v->type.set(typed, v->value))
+            return "\"" + std::string(typed) + "\" is no value of " + std::string(name);
+        shown_text text;
+        v->type.show(text, v->value);
+        return std::string(name) + " = " + text.take();
+    }
+
+    /// In a copy of the process made by fork(): the other threads are not there, and one of them
+    /// may have held the lock.
+    void forget() noexcept {
+        new (&mutex_) io::posix_mutex;
+        all_.clear();
+    }
+};
+
+/// Never destroyed: threads may outlive main().
+inline watched_variables& all_watched() {
+    static watched_variables& all = *new watched_variables;
+    return all;
+}
+
+MITOGEN_INLINE void add_watched(std::string_view name, void* value, const watched_type& type) {
+    all_watched().add(name, value, type, __builtin_frame_address(0));
+}
+MITOGEN_INLINE void remove_watched(std::string_view name) noexcept { all_watched().remove(name); }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/stopped_threads.hpp ----
+// stopped_threads.hpp: the threads and tasks of one context that stand at the debugger of the root,
+// or wait for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Asks the root for its terminal, and waits until whoever stands there says how to go on.
+///
+/// A stop waits for its turn → is granted the terminal → is over. Until it is granted a scope of
+/// its thread can end it; from then on only the terminal does, or the end of this context. Threads:
+/// as marked. The router outlives it, and close() comes before its end.
+template <class Io>
+class stopped_threads {
+    using core = basic_router_core<Io>;
+
+    enum class stage : std::uint8_t { waiting, granted, over };
+
+    struct one {
+        stop_report report;
+        stage at = stage::waiting;        // under mutex_
+        result<std::uint8_t> said{std::uint8_t{0}}; // a stop_outcome, once it is over
+        outstanding_call* answer = nullptr;
+    };
+    using stop_ptr = std::shared_ptr<one>;
+
+    core& node_;
+    mutex mutex_{node_};
+    task_condition changed_;
+    std::vector<stop_ptr> all_; // under mutex_
+    std::uint64_t last_ticket_ = 0;
+    bool closed_ = false;
+
+    static constexpr std::chrono::hours as_long_as_it_takes{24 * 365};
+
+    /// Asks for the terminal. Null if this context ends.
+    stop_ptr begin(stop_report report) {
+        auto s = std::make_shared<one>();
+        s->report = std::move(report);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return nullptr;
+            s->report.ticket = ++last_ticket_;
+            all_.push_back(s);
+        }
+        outstanding_call& answer = node_.ask({.to = root_of_tree(),
+                                              .handle = handles::stop,
+                                              .how = question::manner::pass,
+                                              .payload = encode(s->report)});
+        bool ends = false;
+        {
+            const std::lock_guard lock(mutex_);
+            s->answer = &answer;
+            ends = closed_;
+        }
+        answer.then([this, s] { answered(s); });
+        if (ends) answer.fail(ending());
+        return s;
+    }
+
+    context_id root_of_tree() const {
+        return node_.ancestors().empty() ? node_.id() : node_.ancestors().back();
+    }
+
+    static error ending() { return error(reason::broker_exited, "this context ends"); }
+
+    /// On whatever thread completes the answer.
+    void answered(const stop_ptr& s) {
+        const std::lock_guard lock(mutex_);
+        s->at = stage::over;
+        if (const error* why = s->answer->failure())
+            s->said = *why;
+        else
+            s->said = decode<std::uint8_t>(s->answer->payload());
+        changed_.notify_all();
+    }
+
+    /// A scope of whoever has stopped there has ended, or this context does. True if it was still
+    /// waiting for its turn, and does not any more.
+    bool give_up(const stop_ptr& s) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (s->at != stage::waiting) return false;
+        }
+        if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
+        (void)node_.tell(root_of_tree(), handles::stop, encode(s->report.ticket), false);
+        return true;
+    }
+
+    /// It is over. An error if it does not go on as if nothing had been there.
+    result<void> end(const stop_ptr& s) {
+        result<std::uint8_t> said = std::uint8_t{0};
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(all_, s);
+            said = std::move(s->said);
+            changed_.notify_all();
+        }
+        s->answer->release();
+        if (!said) return unheard(said.error());
+        if (*said == static_cast<std::uint8_t>(stop_outcome::quit))
+            return error(reason::debugger_quit, "ended by \"quit\" at the debugger's prompt");
+        return {};
+    }
+
+    /// The root has no debugger, does not want this one, or is gone.
+    static result<void> unheard(const error& why) {
+        if (why.reason() == reason::overloaded || why.reason() == reason::refused_by_policy)
+            log::write(log::level::warning, std::string("goes on, not stopped: ") + why.what());
+        return {};
+    }
+
+    wait_subject subject() const { return {"the debugger's terminal", root_of_tree()}; }
+
+public:
+    explicit stopped_threads(core& node) : node_(node) {
+        (void)node.add_raw_handler(handles::ask_stopped, {},
+                                   [this](const message& m) { serve(m); });
+    }
+    stopped_threads(stopped_threads&&) = delete;
+
+    /// Stops the calling thread. Threads: any but the loop.
+    result<void> stop(stop_report report) {
+        const stop_ptr s = begin(std::move(report));
+        if (!s) return {};
+        const auto over = [&s] { return s->at == stage::over; };
+        std::optional<shield> shielded;
+        std::optional<error> ended;
+        std::unique_lock lock(mutex_);
+        while (!changed_.wait(lock, node_, never, over, subject())) {
+            lock.unlock();
+            ended = why_interrupted(node_.now());
+            if (ended && !give_up(s)) {
+                ended.reset();
+                shielded.emplace(as_long_as_it_takes);
+            }
+            lock.lock();
+        }
+        lock.unlock();
+        const result<void> outcome = end(s);
+        return ended ? result<void>(std::move(*ended)) : outcome;
+    }
+
+    /// Stops the task that awaits it.
+    task<void> stop_task(stop_report report) {
+        const stop_ptr s = begin(std::move(report));
+        if (!s) co_return;
+        const auto over = [s] { return s->at == stage::over; };
+        std::optional<error> ended =
+            co_await task_condition::until{changed_, mutex_, over};
+        if (ended && !give_up(s)) {
+            const shield shielded(as_long_as_it_takes);
+            (void)co_await task_condition::until{changed_, mutex_, over};
+            ended.reset();
+        }
+        const result<void> outcome = end(s);
+        if (ended) raise(*ended);
+        if (!outcome) raise(outcome.error());
+    }
+
+    /// All that stand here go on, and all that will stop here. Threads: any.
+    void context_ends() {
+        std::vector<stop_ptr> all;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+            all = all_;
+        }
+        for (const stop_ptr& s : all)
+            if (s->answer) s->answer->fail(ending());
+    }
+
+    /// Waits until nobody stands here. Threads: any but the loop.
+    void close() {
+        context_ends();
+        std::unique_lock lock(mutex_);
+        const shield shielded(as_long_as_it_takes);
+        (void)changed_.wait(lock, node_, never, [this] { return all_.empty(); }, subject());
+    }
+
+private:
+    /// The root's debugger asks something: the ticket, and what.
+    void serve(const message& m) {
+        reader r(m.payload);
+        std::uint64_t ticket{};
+        std::string line;
+        if (!decode(r, ticket, line) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        std::uint64_t thread = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto at = std::find_if(all_.begin(), all_.end(), [&](const stop_ptr& s) {
+                return s->report.ticket == ticket && s->at != stage::over;
+            });
+            if (at == all_.end())
+                return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));
+            if (line == terminal_granted) (*at)->at = stage::granted;
+            thread = (*at)->report.thread;
+        }
+        node_.reply(m.head, encode(answer_to(line, thread)), 0);
+    }
+
+    /// To a line that was typed. The thread stands, so that its variables do too.
+    std::string answer_to(std::string_view line, std::uint64_t thread) {
+        const auto word = [&line] {
+            const std::size_t end = std::min(line.find(' '), line.size());
+            const std::string_view first = line.substr(0, end);
+            line.remove_prefix(std::min(line.find_first_not_of(' ', end), line.size()));
+            return first;
+        };
+        const std::string_view verb = word();
+        if (verb == "print") return all_watched().print(thread, line);
+        if (verb == "set") {
+            const std::string_view name = word();
+            return all_watched().set(thread, name, line);
+        }
+        if (verb == "threads") {
+            std::string text;
+            for (const activity& a : node_.activities()) text += a.text() + "\n";
+            return text.substr(0, text.find_last_not_of('\n') + 1);
+        }
+        return {};
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/user/user_file.hpp ----
+// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in
+// another root directory its lookups would load modules from there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// One user, and the groups that he is in, his own first.
+struct user_entry {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::string home{};
+    std::string shell{};
+    std::vector<std::uint32_t> groups{};
+};
+
+namespace detail {
+
+// The next line of `text`, which is cut off there.
+inline std::string_view next_line(std::string_view& text) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return line;
+}
+
+// The fields of a line. False if there are fewer than N; the last one has all the rest.
+template <std::size_t N>
+MITOGEN_COLD bool split_fields(std::string_view line, char by,
+                               std::array<std::string_view, N>& fields) {
+    for (std::size_t i = 0; i + 1 < N; ++i) {
+        const std::size_t end = line.find(by);
+        if (end == std::string_view::npos) return false;
+        fields[i] = line.substr(0, end);
+        line.remove_prefix(end + 1);
+    }
+    fields[N - 1] = line;
+    return true;
+}
+
+// 2^32 - 1 is no id: it means "unchanged" to the system.
+inline std::optional<std::uint32_t> id_number(std::string_view digits) {
+    std::uint32_t value = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() ||
+        value == UINT32_MAX)
+        return std::nullopt;
+    return value;
+}
+
+inline bool lists(std::string_view members, std::string_view name) {
+    while (!members.empty()) {
+        const std::size_t end = members.find(',');
+        if (members.substr(0, end) == name) return true;
+        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// The user of that name in the texts of /etc/passwd and /etc/group; nothing if there is none.
+/// Lines that are no entries are passed over. At most 65536 groups, the kernel's limit
+/// (NGROUPS_MAX).
+MITOGEN_COLD
+inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group,
+                                           std::string_view name) {
+    constexpr std::size_t most_groups = 65536;
+    while (!passwd.empty()) {
+        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
+        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name ||
+            name.empty())
+            continue;
+        const auto uid = detail::id_number(f[2]);
+        const auto gid = detail::id_number(f[3]);
+        if (!uid || !gid) continue;
+        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
+        while (!group.empty() && found.groups.size() < most_groups) {
+            std::array<std::string_view, 4> g; // name, password, gid, members
+            if (!detail::split_fields(detail::next_line(group), ':', g) ||
+                !detail::lists(g[3], name))
+                continue;
+            if (const auto id = detail::id_number(g[2]); id && *id != *gid)
+                found.groups.push_back(*id);
+        }
+        return found;
+    }
+    return std::nullopt;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/user/credentials.hpp ----
+// credentials.hpp: this process becomes another user; and executes another program.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+#if defined(__linux__)
+/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
+inline long set_groups(const std::vector<std::uint32_t>& groups) {
+#if defined(SYS_setgroups32)
+    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
+#else
+    constexpr long number = SYS_setgroups;
+#endif
+    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
+    return checked("setgroups", -1,
+                   [&] { return ::syscall(number, groups.size(), groups.data()); });
+}
+#endif
+
+/// Sets the group, for good. 0 or -errno.
+inline long set_group(std::uint32_t gid) {
+    return checked("setgid", -1, [=] { return ::setgid(gid); });
+}
+
+/// Sets the user, for good. 0 or -errno.
+inline long set_user(std::uint32_t uid) {
+    return checked("setuid", -1, [=] { return ::setuid(uid); });
+}
+
+/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
+MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
+    const auto set = [](const char* variable, const char* value) {
+        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
+    };
+    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
+    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
+    if (rc >= 0) rc = set("LOGNAME", name.c_str());
+    if (rc >= 0) rc = set("USER", name.c_str());
+    return rc;
+}
+
+/// Changes the working directory to `path`, or, if that is not possible, to the root directory.
+inline void change_directory(const std::string& path) {
+    if (path.empty() || ::chdir(path.c_str()) < 0)
+        if (::chdir("/") < 0) return; // this process stays in its place
+}
+
+/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
+inline long execute(const std::vector<std::string>& argv) {
+    std::vector<char*> list;
+    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
+    list.push_back(nullptr);
+    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/output_of.hpp ----
+// output_of.hpp: runs a program for what it prints.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What a program printed, at most so much of it as the function that ran it takes, and how it
+/// ended.
+struct printed {
+    std::string text{};
+    exit_status status{};
+};
+
+/// Runs it with nothing to read; its stderr is ours. At most 64 KiB of what it prints is kept. It
+/// dies with this process, which must have no other threads: it is a copy first. Blocks: until it
+/// has ended.
+inline result<printed> output_of(const std::vector<std::string>& argv) {
+    constexpr std::size_t most = 65536;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    [[maybe_unused]] const ::pid_t self = ::getpid();
+    rc = checked("fork", -1, [] { return ::fork(); });
+    if (rc < 0) return failure("fork", rc);
+    if (rc == 0) {
+#if defined(__linux__)
+        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
+#endif
+        put_null(0);
+        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
+    }
+    kill_on_destroy_process runs(static_cast<::pid_t>(rc));
+    out.reset();
+    printed p;
+    char block[512];
+    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
+        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
+    p.status = runs.wait();
+    return p;
+}
+
+/// How much a program may take.
+struct output_limits {
+    std::size_t bytes = 65536;
+    duration_ns patience = 5'000'000'000;
+};
+
+namespace detail {
+
+// Appends until the other end closes the pipe (true), or a limit is reached.
+inline bool read_until(int fd, std::size_t most, instant deadline, std::string& text) {
+    char block[4096];
+    while (text.size() < most) {
+        const duration_ns left = deadline - monotonic_now();
+        if (left <= 0) return false;
+        ::pollfd ready{fd, POLLIN, 0};
+        const long rc = os::poll(&ready, 1, left);
+        if (rc < 0) return false;
+        if (rc == 0) continue; // a signal, or the deadline
+        const long n = read(fd, block, std::min(sizeof block, most - text.size()));
+        if (n <= 0) return n == 0;
+        text.append(block, static_cast<std::size_t>(n));
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// Runs a program for what it prints, while this one goes on: `options` without descriptors. It has
+/// nothing to read, and its stderr goes nowhere. At a limit it is killed, with its process group:
+/// the result is what has come until then, and its status says SIGKILL.
+///
+/// Errors: as spawn(). Threads: as spawn(). Blocks: until it has ended, or for `patience`.
+MITOGEN_COLD inline result<printed> output_within(spawn_options options,
+                                                  const output_limits& most) {
+    constexpr duration_ns look_again = 10'000'000; // where the end of a process can't be polled
+    const instant deadline = monotonic_now() + most.patience;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    const unique_fd nowhere(static_cast<int>(rc = open("/dev/null", O_WRONLY)));
+    if (rc < 0) return failure("open(/dev/null)", rc);
+    options.out = out.get();
+    options.err = nowhere.get();
+    options.new_process_group = true;
+    auto runs = spawn(options);
+    if (!runs) return runs.error();
+    out.reset();
+    printed p;
+    if (detail::read_until(in.get(), most.bytes, deadline, p.text)) {
+        while (!runs->try_wait_group()) {
+            const duration_ns left = deadline - monotonic_now();
+            if (left <= 0) break;
+            ::pollfd ended{runs->poll_fd(), POLLIN, 0};
+            static_cast<void>(
+                os::poll(&ended, 1, ended.fd < 0 ? std::min(left, look_again) : left));
+        }
+    }
+    static_cast<void>(runs->signal_group(SIGKILL)); // nothing, if it is reaped
+    p.status = runs->wait();
+    return p;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/symbolizer.hpp ----
+// symbolizer.hpp: asks the tool that comes with a compiler which lines of the source some addresses
+// of a file are.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What of a text that names code is kept: names that templates make have no end.
+inline constexpr std::size_t most_code_text = 1024;
+/// Functions that are inlined into one another at one address, of which are shown so many.
+inline constexpr std::size_t most_inlined = 64;
+
+inline std::string hex_text(std::uint64_t number) {
+    std::string digits;
+    do digits += "0123456789abcdef"[number & 15u];
+    while ((number >>= 4) != 0);
+    std::reverse(digits.begin(), digits.end());
+    return "0x" + digits;
+}
+
+/// False if `text` is something else than "0x" and digits.
+inline bool read_hex(std::string_view text, std::uint64_t& number) noexcept {
+    if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) return false;
+    number = 0;
+    for (const char c : text.substr(2)) {
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) return false;
+        number = number << 4 | static_cast<unsigned>(digit);
+    }
+    return true;
+}
+
+/// "a/b.cpp:12 (discriminator 3)"; what is not known is "??", "?" or 0.
+inline void read_line_of_code(std::string_view text, named_frame& to) {
+    text = text.substr(0, text.find(" (discriminator "));
+    const std::size_t colon = text.rfind(':');
+    const std::string_view file = text.substr(0, colon);
+    if (colon == text.npos || file.starts_with("??")) return;
+    std::uint32_t line = 0;
+    for (const char c : text.substr(colon + 1)) {
+        if (c < '0' || c > '9' || line > UINT32_MAX / 10 - 1) break;
+        line = line * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    to.file = visible_name(file, most_code_text);
+    to.line = line;
+}
+
+/// What addr2line -a -f -i prints for `addresses`: of each, itself, and then the function and the
+/// line for every function that is inlined there and the one that holds them all. Those that are
+/// not in it, and all behind where it is cut off, are left without names.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+read_symbols(std::string_view text, std::span<const std::uint64_t> addresses) {
+    std::vector<std::vector<named_frame>> all(addresses.size());
+    std::size_t count = 0; // of addresses that have been read
+    std::string_view function;
+    for (std::size_t end = 0; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+        const std::string_view line = text.substr(0, end);
+        std::uint64_t address = 0;
+        if (function.empty() && read_hex(line, address)) {
+            if (count == addresses.size() || address != addresses[count]) return all;
+            ++count;
+        } else if (count == 0) {
+            return all; // not what was asked for
+        } else if (function.empty()) {
+            function = line;
+        } else {
+            auto& names = all[count - 1];
+            named_frame one;
+            if (!function.starts_with("??")) one.function = visible_name(function, most_code_text);
+            read_line_of_code(line, one);
+            function = {};
+            if (names.size() == most_inlined) names.pop_back(); // the outermost one is the last
+            if (!names.empty()) names.back().inlined = true;
+            if (!one.function.empty() || !one.file.empty()) names.push_back(std::move(one));
+        }
+    }
+    return all;
+}
+
+inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& names) {
+    return std::count_if(names.begin(), names.end(), [](const auto& each) {
+        return !each.empty() && each.back().line > 0;
+    });
+}
+
+/// Names addresses of the file at `path`, which is one of this program's own and trusted, by
+/// addr2line or llvm-symbolizer, where PATH has one. No names where there is neither, the file has
+/// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
+    constexpr std::size_t most_printed = 4 << 20;
+    // addr2line comes with g++; it reads all of a file first, a second for each 10 MB. The other
+    // one finds its way in a file of any size, and so has what time is left.
+    const std::vector<std::string> tools[] = {
+        {"addr2line", "-a", "-f", "-C", "-i", "-e", path},
+        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path}};
+    std::vector<std::vector<named_frame>> best(addresses.size());
+    for (const std::vector<std::string>& tool : tools) {
+        os::spawn_options options;
+        options.path = tool[0];
+        options.argv = tool;
+        // somebody waits for the answer: nothing is to be fetched from elsewhere for it
+        options.environment = {"DEBUGINFOD_URLS", "LC_ALL=C"};
+        for (const std::uint64_t each : addresses) options.argv.push_back(hex_text(each));
+        const duration_ns left = deadline - os::monotonic_now();
+        if (left <= 0) break;
+        const duration_ns part = &tool == &tools[0] ? left / 2 : left;
+        const auto said = os::output_within(options, {.bytes = most_printed, .patience = part});
+        if (!said) continue;
+        auto names = read_symbols(said->text, addresses);
+        const auto known = [](const auto& each) { return !each.empty(); };
+        const bool first = std::none_of(best.begin(), best.end(), known);
+        if (first || lines_known(names) > lines_known(best)) best = std::move(names);
+        if (said->status.success() && lines_known(best) > 0) break;
+    }
+    return best;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame_names.hpp ----
+// frame_names.hpp: names the frames of another context's stack from this process's own copy of the
+// same build, which has the symbols that the other one may lack.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
+MITOGEN_COLD inline std::string module_and_offset(const frame& of) {
+    constexpr std::size_t most_module = 100;
+    constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
+    std::string_view name(of.module);
+    if (name.size() > most_read) name.remove_prefix(name.size() - most_read);
+    name.remove_prefix(name.rfind('/') + 1); // npos + 1 is 0
+    return (of.module.empty() ? "program" : visible_name(name, most_module)) + "+" +
+           hex_text(of.offset);
+}
+
+/// The module of ours that is of the same build, and has code where the frame says so; null: there
+/// is none. Of builds without an id only our program itself is taken for another's, as a child
+/// usually runs it.
+inline const os::loaded_module* own_module_of(const frame& of,
+                                              const std::vector<os::loaded_module>& own) noexcept {
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        const os::loaded_module& each = own[i];
+        if (each.build_id != of.build_id) continue;
+        if (each.build_id.empty() && (i != 0 || !of.module.empty())) continue;
+        const std::uint64_t begin = each.code_begin - each.base;
+        const std::uint64_t end = each.code_end - each.base;
+        // what is returned to may be behind the last instruction
+        if (of.offset >= begin + of.is_call_site && of.offset < end + of.is_call_site) return &each;
+    }
+    return nullptr;
+}
+
+/// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
+MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::loaded_module& own) {
+    const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
+    const os::exported_name found = os::exported_name_at(address - of.is_call_site);
+    if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        abi::__cxa_demangle(found.name.c_str(), nullptr, nullptr, &status), &std::free);
+    return visible_name(readable ? std::string_view(readable.get()) : found.name, most_code_text) +
+           "+" + hex_text(address - found.begin);
+}
+
+/// Of each frame, the functions that are inlined there, innermost first, and the one whose code it
+/// is: never nothing. What is beyond `most_frames` is left out.
+///
+/// A frame is named if its build is one that this process has loaded too, and by that copy of it
+/// alone: no file is opened because a frame names it. The lines come from a tool in PATH (see
+/// symbols_of), which runs once for each module. What it can't name is shown by the exported symbol
+/// before it, or as "module+0x12ab".
+/// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
+/// the tools, at most for `patience` in all.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
+    frames = frames.first(std::min(frames.size(), most_frames));
+    const instant deadline = after(os::monotonic_now(), patience);
+    const std::vector<os::loaded_module> own = os::loaded_modules();
+    std::vector<const os::loaded_module*> homes;
+    for (const frame& each : frames) homes.push_back(own_module_of(each, own));
+
+    std::vector<std::vector<named_frame>> names(frames.size());
+    for (const os::loaded_module& module : own) {
+        std::vector<std::uint64_t> addresses;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            if (homes[i] != &module) continue;
+            addresses.push_back(frames[i].offset - frames[i].is_call_site);
+            places.push_back(i);
+        }
+        if (places.empty()) continue;
+        const std::string path = &module == &own[0] ? os::path_of_self() : module.path;
+        if (!path.starts_with('/')) continue; // the kernel's vdso has no file
+        auto found = symbols_of(path, addresses, deadline);
+        for (std::size_t i = 0; i < places.size(); ++i) names[places[i]] = std::move(found[i]);
+    }
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        if (names[i].empty()) names[i].emplace_back();
+        for (named_frame& each : names[i]) {
+            if (!each.function.empty()) continue;
+            if (homes[i]) each.function = exported_name_of(frames[i], *homes[i]);
+            if (each.function.empty()) each.function = module_and_offset(frames[i]);
+        }
+    }
+    return names;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame_text.hpp ----
+// frame_text.hpp: a stack as it is shown, from the program's own line on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Reads the name of a function as demanglers write it, up to its parameters.
+class function_name_reader {
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0; // of the name; what is before it is the type that is returned
+    int depth_ = 0;         // of brackets
+
+    bool skip(std::string_view word) noexcept {
+        if (!text_.substr(at_).starts_with(word)) return false;
+        at_ += word.size();
+        return true;
+    }
+
+    // Of operators, whose names hold brackets and blanks. Of a conversion the rest is a type.
+    bool skip_operator() noexcept {
+        constexpr std::string_view word = "operator";
+        constexpr std::string_view signs = "<>=!+-*/%^&|~,";
+        const bool begins = at_ == begin_ || text_[at_ - 1] == ':';
+        if (!begins || !text_.substr(at_).starts_with(word)) return false;
+        const std::string_view rest = text_.substr(at_ + word.size());
+        if (rest.empty() || (signs.find(rest[0]) == signs.npos && rest[0] != '(' &&
+                             rest[0] != '[' && rest[0] != ' '))
+            return false;
+        at_ += word.size();
+        if (skip("()") || skip("[]")) return true;
+        while (at_ < text_.size() && signs.find(text_[at_]) != signs.npos) ++at_;
+        if (text_.substr(at_).starts_with(" <")) ++at_; // its template arguments
+        else if (rest[0] == ' ') at_ = text_.size();
+        return true;
+    }
+
+public:
+    explicit function_name_reader(std::string_view text) noexcept : text_(text) {}
+
+    std::string_view read() noexcept {
+        while (at_ < text_.size()) {
+            if (depth_ == 0 && (skip("(anonymous namespace)") || skip_operator())) continue;
+            const char c = text_[at_];
+            // a bracket in front of a name is part of the type before it: decltype (x)
+            if (c == '(' && depth_ == 0 && at_ != begin_) break;
+            if (c == '<' || c == '(' || c == '{' || c == '[') ++depth_;
+            if ((c == '>' && text_[at_ - (at_ > 0)] != '-') || c == ')' || c == '}' || c == ']')
+                --depth_;
+            ++at_;
+            if (c == ' ' && depth_ == 0) begin_ = at_;
+        }
+        return text_.substr(begin_, at_ - begin_);
+    }
+};
+
+/// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
+/// program's functions.
+inline bool is_library_frame(const named_frame& one) noexcept {
+    return function_name_reader(one.function).read().starts_with("mitogen::");
+}
+
+/// All in one line, from the innermost one that is not the library's; all of them if they all are.
+MITOGEN_COLD inline std::vector<named_frame>
+frames_to_show(std::span<const std::vector<named_frame>> named) {
+    std::vector<named_frame> all;
+    for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (is_library_frame(all[i])) continue;
+        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i));
+        break;
+    }
+    return all;
+}
+
+/// "function at file:line", with "(inlined) " before it, without what is not known.
+MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
+    std::string text = (one.inlined ? "(inlined) " : "") + one.function;
+    if (!one.file.empty()) text += " at " + one.file;
+    if (!one.file.empty() && one.line > 0) text += ":" + std::to_string(one.line);
+    return text;
+}
+
+/// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
+MITOGEN_COLD inline std::string frame_list_text(std::span<const named_frame> frames) {
+    std::string text;
+    std::size_t number = 0;
+    for (const named_frame& each : frames) {
+        const std::string label = "#" + std::to_string(number++);
+        text += label + std::string(label.size() < 4 ? 4 - label.size() : 1, ' ');
+        text += frame_text(each) + "\n";
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/prompt_line.hpp ----
+// prompt_line.hpp: what was typed at the debugger's prompt, and the help about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What a line asks for.
+enum class prompt_verb : std::uint8_t {
+    nothing, ///< an empty line
+    where,   ///< the stack, without the library's own functions
+    frames,  ///< all of it
+    up,
+    down,
+    frame, ///< one frame, by its number
+    contexts,
+    threads,
+    print,
+    set,
+    go_on,
+    quit,
+    help,
+    unknown,
+};
+
+struct prompt_word {
+    std::string_view name;
+    prompt_verb verb;
+};
+
+/// The words of the prompt; behind some the short form. From gdb and pdb, where those agree.
+inline constexpr prompt_word prompt_words[] = {
+    {"where", prompt_verb::where},     {"bt", prompt_verb::where},
+    {"frames", prompt_verb::frames},   {"frame", prompt_verb::frame},
+    {"f", prompt_verb::frame},         {"up", prompt_verb::up},
+    {"u", prompt_verb::up},            {"down", prompt_verb::down},
+    {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
+    {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
+    {"print", prompt_verb::print},     {"p", prompt_verb::print},
+    {"set", prompt_verb::set},         {"continue", prompt_verb::go_on},
+    {"c", prompt_verb::go_on},         {"next", prompt_verb::go_on},
+    {"n", prompt_verb::go_on},         {"quit", prompt_verb::quit},
+    {"q", prompt_verb::quit},          {"help", prompt_verb::help},
+    {"h", prompt_verb::help},          {"?", prompt_verb::help},
+};
+
+inline constexpr std::string_view prompt_help =
+    "where              the stack of the thread that has stopped; `frames` has the library's too\n"
+    "up, down, frame N  another frame of it\n"
+    "contexts           the contexts of the tree, and which of them wait for this terminal\n"
+    "threads            what runs in this context, and what waits there for what\n"
+    "print NAME         a variable that the program watches: mitogen::watch(\"NAME\", variable)\n"
+    "set NAME VALUE     the same, changed: numbers, enumerations, strings\n"
+    "continue           go on; the next one that has stopped is shown (also: Ctrl-D)\n"
+    "quit               go on with an error, mitogen::debugger_quit, which the caller gets\n"
+    "Ctrl-C twice within two seconds ends the program.\n";
+
+/// One line, taken apart.
+struct prompt_line {
+    prompt_verb verb = prompt_verb::nothing;
+    std::string_view rest{}; ///< behind the first word, without blanks around it
+
+    static constexpr std::string_view trim(std::string_view text) {
+        while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+            text.remove_prefix(1);
+        while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
+            text.remove_suffix(1);
+        return text;
+    }
+
+    static constexpr prompt_line read(std::string_view text) {
+        text = trim(text);
+        if (text.empty()) return {};
+        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+        const std::string_view name = text.substr(0, end);
+        prompt_line line{prompt_verb::unknown, trim(text.substr(end))};
+        for (const prompt_word& w : prompt_words)
+            if (w.name == name) line.verb = w.verb;
+        return line;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/prompt_session.hpp ----
+// prompt_session.hpp: one thread of the tree that stands at the root's terminal: what is shown of
+// it and asked of it, until somebody says how it goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What a session asks the tree. Threads: the session's.
+struct prompt_source {
+    unique_function<std::string(std::string_view line)> ask; ///< the thread that stands there
+    unique_function<std::string()> contexts;                 ///< of the tree, a line each
+    unique_function<std::optional<std::string>()> gone; ///< why it does not stand there any more
+    unique_function<instant()> now;
+};
+
+/// How a session has ended.
+enum class session_end : std::uint8_t {
+    go_on,
+    quit,
+    gone,   ///< it stands there no more
+    broken, ///< by a second Ctrl-C
+};
+
+/// Shows where a thread has stopped, as one line and, if it is asked for, as a stack. The names
+/// come from this program's own symbols.
+class stop_view {
+    const stop_report& stop_;
+    std::vector<named_frame> frames_;
+    std::vector<named_frame> program_;
+    bool named_ = false;
+
+public:
+    /// The report outlives it.
+    explicit stop_view(const stop_report& stop) : stop_(stop) {}
+
+    /// "breakpoint in count at tables.cpp:12, thread 4711".
+    std::string text() const {
+        std::string line = stop_.cause == static_cast<std::uint8_t>(stop_cause::exception)
+                               ? "an exception left "
+                               : "breakpoint in ";
+        line += stop_.function.empty() ? "a function" : visible(stop_.function);
+        if (!stop_.file.empty()) line += " at " + visible(stop_.file);
+        if (!stop_.file.empty() && stop_.line > 0) line += ":" + std::to_string(stop_.line);
+        if (stop_.thread != 0) line += ", thread " + std::to_string(stop_.thread);
+        if (!stop_.text.empty()) line += ": " + visible(stop_.text);
+        return line;
+    }
+
+    /// The stack, from the program's own line on. Blocks: for the tools that name it.
+    const std::vector<named_frame>& frames() {
+        if (!std::exchange(named_, true)) {
+            frames_ = frames_to_show(name_frames(stop_.frames));
+            if (frames_.empty() && !stop_.function.empty())
+                frames_.push_back({visible(stop_.function), visible(stop_.file), stop_.line, false});
+            program_ = frames_;
+            std::erase_if(program_, is_library_frame);
+        }
+        return frames_;
+    }
+    /// The same without the library's own functions; with them if there is nothing else.
+    const std::vector<named_frame>& program_frames() {
+        const std::vector<named_frame>& all = frames();
+        return program_.empty() ? all : program_;
+    }
+
+private:
+    static std::string visible(std::string_view text) {
+        return visible_name(text, stop_report::longest_text);
+    }
+};
+
+/// Runs one session. Threads: one. Blocks: until it is over.
+class prompt_session {
+    prompt_terminal& terminal_;
+    prompt_source& from_;
+    stop_view view_;
+    const std::string prompt_;
+    std::size_t frame_ = 0;
+    instant interrupted_ = 0;
+
+    /// Two Ctrl-C within this time end the program.
+    static constexpr duration_ns both = 2'000'000'000;
+
+    void say(std::string text) {
+        if (text.empty()) return;
+        if (text.back() != '\n') text += '\n';
+        (void)terminal_.write(text);
+    }
+
+    std::string frame_line(std::size_t number) {
+        const auto& all = view_.program_frames();
+        if (all.empty()) return "no stack is known";
+        frame_ = std::min(number, all.size() - 1);
+        return "#" + std::to_string(frame_) + "  " + frame_text(all[frame_]);
+    }
+
+    std::string numbered_frame(std::string_view text) {
+        std::size_t number = frame_;
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool whole = read.ptr == text.data() + text.size();
+        if (!text.empty() && (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
+            return "no frame \"" + std::string(text) + "\": there are " +
+                   std::to_string(view_.program_frames().size());
+        return frame_line(number);
+    }
+
+    std::string ask(std::string_view verb, std::string_view rest, const char* usage) {
+        if (rest.empty()) return usage;
+        return from_.ask(std::string(verb) + " " + std::string(rest));
+    }
+
+    static std::string stack(const std::vector<named_frame>& frames) {
+        const std::string all = frame_list_text(frames);
+        return all.empty() ? "no stack is known" : all;
+    }
+
+    /// What a line is answered with; or how it ends the session.
+    std::optional<session_end> obey(std::string_view text) {
+        const prompt_line line = prompt_line::read(text);
+        switch (line.verb) {
+        case prompt_verb::nothing: break;
+        case prompt_verb::where: say(stack(view_.program_frames())); break;
+        case prompt_verb::frames: say(stack(view_.frames())); break;
+        case prompt_verb::up: say(frame_line(frame_ + 1)); break;
+        case prompt_verb::down: say(frame_line(frame_ == 0 ? 0 : frame_ - 1)); break;
+        case prompt_verb::frame: say(numbered_frame(line.rest)); break;
+        case prompt_verb::contexts: say(from_.contexts()); break;
+        case prompt_verb::threads: say(from_.ask("threads")); break;
+        case prompt_verb::print: say(ask("print", line.rest, "print NAME")); break;
+        case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;
+        case prompt_verb::go_on: return session_end::go_on;
+        case prompt_verb::quit: return session_end::quit;
+        case prompt_verb::help: say(std::string(prompt_help)); break;
+        case prompt_verb::unknown:
+            say("\"" + visible_name(prompt_line::trim(text), 80) + "\" is no command; `help` lists them");
+            break;
+        }
+        return std::nullopt;
+    }
+
+    /// The terminal says something else than a line.
+    std::optional<session_end> notice(prompt_terminal::event what) {
+        switch (what) {
+        case prompt_terminal::event::line:
+        case prompt_terminal::event::went_on: break;
+        case prompt_terminal::event::hung_up: return session_end::go_on;
+        case prompt_terminal::event::end_of_file: say("continue"); return session_end::go_on;
+        case prompt_terminal::event::interrupt: {
+            (void)terminal_.write("\n");
+            const instant now = from_.now();
+            if (interrupted_ != 0 && now - interrupted_ < both) return session_end::broken;
+            interrupted_ = now;
+            break;
+        }
+        case prompt_terminal::event::woken:
+            if (const auto why = from_.gone()) {
+                say("\n" + *why);
+                return session_end::gone;
+            }
+            break;
+        }
+        return std::nullopt;
+    }
+
+public:
+    /// `place`: the path of the context. All outlive it.
+    prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
+                   const std::string& place)
+        : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") ") {
+        say("\n" + place + ": " + view_.text());
+    }
+
+    session_end run() {
+        for (;;) {
+            if (const auto why = from_.gone()) {
+                say(*why);
+                return session_end::gone;
+            }
+            (void)terminal_.write(prompt_);
+            std::string text;
+            const prompt_terminal::event what = terminal_.read(text);
+            const std::optional<session_end> end =
+                what == prompt_terminal::event::line ? obey(text) : notice(what);
+            if (end) return *end;
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal_queue.hpp ----
+// terminal_queue.hpp: who has the terminal, and who waits for it, in order. Knows no terminal, no
+// thread and no message.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One thread that has stopped: its context, and its number there.
+struct stop_ticket {
+    context_id context = no_context;
+    std::uint64_t number = 0;
+
+    friend auto operator<=>(const stop_ticket&, const stop_ticket&) = default;
+};
+
+/// At most one has the terminal; the others get it in the order in which they asked.
+///
+/// Threads: one at a time.
+class terminal_queue {
+public:
+    enum class refusal : std::uint8_t {
+        none,
+        there,   ///< that ticket waits already, or has the terminal
+        crowded, ///< too many threads of that context wait
+        full,    ///< too many wait altogether
+    };
+
+    /// Most threads of one context, and of all together.
+    static constexpr std::size_t most_of_one = 1024;
+    static constexpr std::size_t most = 65'536;
+
+private:
+    struct entry {
+        std::list<stop_ticket>::iterator place; // in waiting_; its end: it has the terminal
+    };
+    std::list<stop_ticket> waiting_;
+    std::map<stop_ticket, entry> known_;
+    std::map<context_id, std::size_t> of_context_;
+    std::optional<stop_ticket> holder_;
+
+public:
+    /// It asks for the terminal.
+    refusal add(stop_ticket t) {
+        if (known_.contains(t)) return refusal::there;
+        if (known_.size() >= most) return refusal::full;
+        std::size_t& count = of_context_[t.context];
+        if (count >= most_of_one) return refusal::crowded;
+        ++count;
+        known_.emplace(t, entry{waiting_.insert(waiting_.end(), t)});
+        return refusal::none;
+    }
+
+    /// Who gets the terminal now, and has it from then on: the first who waits, if nobody has it.
+    std::optional<stop_ticket> grant() {
+        if (holder_ || waiting_.empty()) return std::nullopt;
+        holder_ = waiting_.front();
+        known_.at(*holder_).place = waiting_.end();
+        waiting_.pop_front();
+        return holder_;
+    }
+
+    /// It waits no more, or gives the terminal back. False if it did not.
+    bool remove(stop_ticket t) {
+        const auto at = known_.find(t);
+        if (at == known_.end()) return false;
+        if (at->second.place == waiting_.end())
+            holder_.reset();
+        else
+            waiting_.erase(at->second.place);
+        known_.erase(at);
+        if (const auto n = of_context_.find(t.context); --n->second == 0) of_context_.erase(n);
+        return true;
+    }
+
+    /// All threads of a context, in the order of their numbers.
+    std::vector<stop_ticket> of(context_id context) const {
+        std::vector<stop_ticket> all;
+        for (auto i = known_.lower_bound({context, 0});
+             i != known_.end() && i->first.context == context; ++i)
+            all.push_back(i->first);
+        return all;
+    }
+
+    const std::optional<stop_ticket>& holder() const noexcept { return holder_; }
+    /// Those who wait, the next one first.
+    const std::list<stop_ticket>& waiting() const noexcept { return waiting_; }
+    bool knows(stop_ticket t) const { return known_.contains(t); }
+    bool empty() const noexcept { return known_.empty(); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal_server.hpp ----
+// terminal_server.hpp: the root's half of the debugger: lends its terminal to one thread of the
+// tree at a time.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Who has stopped is held (see handles::hold) and waits in a queue; a thread of its own runs one
+/// session after the other. A context that is lost leaves the queue, or its session, at once.
+///
+/// Threads: as marked. The router outlives it, and close() comes before its end.
+template <class Io>
+class terminal_server {
+    using core = basic_router_core<Io>;
+
+    /// One that waits, or has the terminal.
+    struct entry {
+        header request;
+        stop_report report;
+        /// the way from here: of each context who made it, and itself
+        std::vector<std::pair<context_id, context_id>> way;
+        std::optional<std::string> gone{}; // why it waits no more, if it has the terminal
+    };
+
+    core& node_;
+    std::unique_ptr<prompt_terminal> (*open_terminal_)();
+    mutex mutex_{node_};
+    condition changed_;
+    // all that follows: under mutex_
+    terminal_queue queue_;
+    std::map<stop_ticket, entry> entries_;
+    std::set<context_id> watched_; // their loss is told here
+    std::unique_ptr<prompt_terminal> terminal_; // while a session runs
+    bool running_ = false;
+    typename Io::thread thread_{};
+
+    /// How long a context may take to say that it still waits, or to answer what was typed.
+    static constexpr std::chrono::seconds patience{10};
+
+public:
+    /// `open_terminal`: returns null if there is none.
+    terminal_server(core& node, std::unique_ptr<prompt_terminal> (*open_terminal)())
+        : node_(node), open_terminal_(open_terminal) {
+        (void)node.add_raw_handler(handles::stop, {.from = senders::anyone},
+                                   [this](const message& m) { serve(m); });
+    }
+    terminal_server(terminal_server&&) = delete;
+
+    /// The end of this context will wait for them. Threads: any.
+    void tell_who_stands() {
+        const std::lock_guard lock(mutex_);
+        if (queue_.empty()) return;
+        log::write(log::level::warning,
+                   "the end of this program waits for " + name_of(holder_or_next().context) +
+                       ", which has stopped at a breakpoint");
+    }
+
+    /// Waits until nobody stands here or waits to. Threads: any but the loop.
+    void close() {
+        std::unique_lock lock(mutex_);
+        (void)changed_.wait(lock, node_, never, [this] { return queue_.empty() && !running_; });
+        lock.unlock();
+        thread_ = {};
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept {
+        thread_.forget();
+        if (terminal_) terminal_->abandon();
+    }
+
+private:
+    std::string name_of(context_id id) {
+        return id == node_.id() ? std::string("root") : node_.called(id);
+    }
+    /// Under mutex_, if somebody is there.
+    stop_ticket holder_or_next() const {
+        return queue_.holder() ? *queue_.holder() : queue_.waiting().front();
+    }
+
+    // ---- on the loop
+
+    void serve(const message& m) {
+        reader r(m.payload);
+        if (!m.head.wants_reply()) {
+            std::uint64_t ticket{};
+            if (decode(r, ticket) && r.finish()) leave({m.src(), ticket}, "it waits no more");
+            return;
+        }
+        stop_report report;
+        if (!decode(r, report) || !r.finish() || report.frames.size() > most_frames)
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        add({m.src(), report.ticket}, entry{m.head, std::move(report), way_to(m.src()), {}});
+    }
+
+    std::vector<std::pair<context_id, context_id>> way_to(context_id id) {
+        std::vector<std::pair<context_id, context_id>> way;
+        while (id != node_.id() && way.size() < most_depth) {
+            const auto known = node_.routes().get(id);
+            if (known.id != id) break;
+            way.emplace_back(known.parent, id);
+            id = known.parent;
+        }
+        std::reverse(way.begin(), way.end());
+        return way;
+    }
+
+    /// Nobody ends what is on its way, or stops.
+    void hold(const entry& e, bool stands) {
+        for (const auto& [parent, child] : e.way)
+            (void)node_.tell(parent, handles::hold, encode(child, stands), false);
+    }
+
+    void add(stop_ticket t, entry e) {
+        const std::lock_guard lock(mutex_);
+        const terminal_queue::refusal no = queue_.add(t);
+        if (no == terminal_queue::refusal::there)
+            return node_.reply_dead(e.request, error(reason::misuse, "a stop of that number waits"));
+        if (no != terminal_queue::refusal::none)
+            return node_.reply_dead(
+                e.request, error(reason::overloaded, "too many threads wait for the debugger"));
+        hold(e, true);
+        entries_.emplace(t, std::move(e));
+        if (watched_.insert(t.context).second)
+            node_.on_disconnect(t.context, [this, id = t.context](const error& why) {
+                lost(id, why.what());
+            });
+        begin_sessions();
+        changed_.notify_all();
+    }
+
+    /// Under mutex_.
+    void begin_sessions() {
+        if (std::exchange(running_, true)) return;
+        thread_ = {}; // the former one has ended
+        thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
+    }
+
+    void lost(context_id id, const std::string& why) {
+        std::vector<stop_ticket> all;
+        {
+            const std::lock_guard lock(mutex_);
+            watched_.erase(id);
+            all = queue_.of(id);
+        }
+        for (const stop_ticket t : all) leave(t, why);
+    }
+
+    /// It waits no more. If it has the terminal, its session ends.
+    void leave(stop_ticket t, const std::string& why) {
+        const std::lock_guard lock(mutex_);
+        const auto at = entries_.find(t);
+        if (at == entries_.end()) return;
+        if (queue_.holder() == t) {
+            at->second.gone = why;
+            if (terminal_) terminal_->wake();
+            return;
+        }
+        remove(t);
+    }
+
+    /// Under mutex_.
+    void remove(stop_ticket t) {
+        const auto at = entries_.find(t);
+        hold(at->second, false);
+        entries_.erase(at);
+        (void)queue_.remove(t);
+        changed_.notify_all();
+    }
+
+    // ---- on the thread
+
+    void work() {
+        std::unique_lock lock(mutex_);
+        while (const std::optional<stop_ticket> t = queue_.grant()) {
+            const entry& e = entries_.at(*t); // it stays: only this thread removes a holder
+            lock.unlock();
+            const session_end how = run(*t, e);
+            lock.lock();
+            answer(e, how);
+            remove(*t);
+        }
+        running_ = false;
+        changed_.notify_all();
+    }
+
+    void answer(const entry& e, session_end how) {
+        if (how == session_end::gone) return;
+        const bool on = how == session_end::go_on;
+        node_.reply(e.request,
+                    encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)),
+                    0);
+    }
+
+    session_end run(stop_ticket t, const entry& e) {
+        const std::string place = name_of(t.context);
+        auto terminal = open_terminal_();
+        const bool usable = terminal && terminal->begin();
+        if (!usable) {
+            report(e, place);
+            return session_end::go_on;
+        }
+        prompt_terminal& here = *terminal;
+        {
+            const std::lock_guard lock(mutex_);
+            terminal_ = std::move(terminal);
+        }
+        const session_end how = talk(t, e, here, place);
+        here.end();
+        {
+            const std::lock_guard lock(mutex_);
+            terminal = std::move(terminal_);
+        }
+        if (how == session_end::broken) here.interrupt_program();
+        return how;
+    }
+
+    session_end talk(stop_ticket t, const entry& e, prompt_terminal& here,
+                     const std::string& place) {
+        prompt_source from{
+            [&](std::string_view line) {
+                const result<std::string> said = ask(t, line);
+                return said ? *said : std::string(said.error().what());
+            },
+            [&] { return contexts(); },
+            [&]() -> std::optional<std::string> {
+                const std::lock_guard lock(mutex_);
+                return e.gone;
+            },
+            [&] { return node_.now(); },
+        };
+        if (!ask(t, terminal_granted)) return session_end::gone;
+        return prompt_session(here, from, e.report, place).run();
+    }
+
+    result<std::string> ask(stop_ticket t, std::string_view line) {
+        future<std::string> said(&node_.ask({.to = t.context,
+                                             .handle = handles::ask_stopped,
+                                             .how = question::manner::pass,
+                                             .payload = encode(t.number, line)}),
+                                 node_, decode_environment{});
+        return said.try_get_for(patience);
+    }
+
+    /// Of a program without a terminal.
+    void report(const entry& e, const std::string& place) {
+        stop_view view(e.report);
+        std::string text = place + ": " + view.text() +
+                           "; it goes on, as this program has no terminal where it could stop";
+        const std::string stack = frame_list_text(view.program_frames());
+        if (!stack.empty()) text += "\n" + stack.substr(0, stack.size() - 1);
+        log::write(log::level::warning, text);
+    }
+
+    std::string contexts() {
+        std::vector<context_id> ids = node_.ids_below();
+        ids.insert(ids.begin(), node_.id());
+        std::string text;
+        const std::lock_guard lock(mutex_);
+        for (const context_id id : ids) {
+            text += std::to_string(id) + "  " + name_of(id);
+            const std::size_t waiting = queue_.of(id).size();
+            const bool holds = queue_.holder() && queue_.holder()->context == id;
+            if (holds) text += "  at this prompt";
+            if (waiting > std::size_t{holds})
+                text += "  " + std::to_string(waiting - holds) + " waiting";
+            text += "\n";
+        }
+        return text;
+    }
+
+    /// Levels of contexts on a way.
+    static constexpr std::size_t most_depth = 64;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/serve/uncaught.hpp ----
+// uncaught.hpp: who is shown what remote functions throw, before the caller gets it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Called with the function's name and the error where an exception has left a remote function, on
+/// the thread that ran it; null: nobody. Set once, by the debugger of a tree that is debugged.
+inline constinit std::atomic<void (*)(std::string_view function, const error& why)> on_uncaught{
+    nullptr};
+
+/// Shows it. Inside a catch block.
+MITOGEN_COLD inline void show_uncaught(std::string_view function, const error& why) {
+    if (const auto shown = on_uncaught.load(std::memory_order_acquire)) shown(function, why);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/debugger.hpp ----
+// debugger.hpp: a router's debugger: where its threads stop, and, in the root, who lends them the
+// terminal.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// See debugging, and stopping_place.
+template <class Io>
+class debugger final : public debugging<Io> {
+    basic_router_core<Io>& node_;
+    stopped_threads<Io> stopped_;
+    std::optional<terminal_server<Io>> terminal_; // of a root
+    mutex mutex_{node_};
+    condition left_;
+    std::size_t inside_ = 0; // under mutex_
+    bool closed_ = false;    // under mutex_
+
+    static std::unique_ptr<prompt_terminal> no_terminal() { return nullptr; }
+    static constexpr auto terminal() {
+        if constexpr (io::has_local_sockets<Io>)
+            return &own_terminal::open;
+        else
+            return &no_terminal;
+    }
+
+    /// While it is inside, the router is there.
+    bool enter() {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        ++inside_;
+        return true;
+    }
+    void leave() {
+        const std::lock_guard lock(mutex_);
+        --inside_;
+        left_.notify_all();
+    }
+    struct leaving {
+        debugger& of;
+        ~leaving() { of.leave(); }
+    };
+
+public:
+    explicit debugger(basic_router_core<Io>& node, bool is_root) : node_(node), stopped_(node) {
+        if (is_root) terminal_.emplace(node, terminal());
+    }
+
+    bool armed() const noexcept override { return node_.rules().debug; }
+
+    result<void> stop(stop_report report) override {
+        if (!armed() || !enter()) return {};
+        const leaving at_end{*this};
+        if (node_.on_loop()) {
+            log::write(log::level::error,
+                       "breakpoint() in " + report.function +
+                           " was called on the loop, which must not stop: let the function run "
+                           "on::main or on::pool (mitogen::run_on), or be a task that does "
+                           "co_await mitogen::async_breakpoint()");
+            return {};
+        }
+        all_watched().stops(__builtin_frame_address(0));
+        return stopped_.stop(std::move(report));
+    }
+
+    task<void> stop_task(stop_report report) override {
+        if (!armed() || !enter()) co_return;
+        const leaving at_end{*this};
+        co_await stopped_.stop_task(std::move(report));
+    }
+
+    void context_ends() override {
+        if (terminal_) return terminal_->tell_who_stands();
+        stopped_.context_ends();
+    }
+
+    void close() override {
+        if (terminal_) terminal_->close();
+        {
+            std::unique_lock lock(mutex_);
+            closed_ = true;
+        }
+        stopped_.close();
+        std::unique_lock lock(mutex_);
+        (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
+        lock.unlock();
+        all_stopping_places().remove(this);
+    }
+
+    void abandon() noexcept override {
+        if (terminal_) terminal_->abandon();
+        all_stopping_places().forget();
+        all_watched().forget();
+    }
+};
+
+/// Stops where an exception has left a function; not for what only says that somebody has ended it.
+MITOGEN_COLD inline void stop_uncaught(std::string_view function, const error& why) {
+    if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) return;
+    stop_report r;
+    r.cause = static_cast<std::uint8_t>(stop_cause::exception);
+    r.thread = os::thread_number();
+    r.function = function;
+    r.text = std::string(why.what()).substr(0, stop_report::longest_text);
+    r.frames = own_frames();
+    static_cast<void>(place->stop(std::move(r)));
+}
+
+template <class Io>
+MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>& node,
+                                                          bool is_root) {
+    auto made = std::make_shared<debugger<Io>>(node, is_root);
+    all_stopping_places().add(made);
+    if (made->armed()) on_uncaught.store(&stop_uncaught, std::memory_order_release);
+    return made;
+}
+
+/// See breakpoint.hpp: called by what the program's own files hold.
+template <class Io>
+MITOGEN_COLD void name_debugger() noexcept {
+    static constexpr debugger_maker<Io> maker{&make_debugger<Io>};
+    debugger_maker<Io>::named.store(&maker, std::memory_order_release);
+}
+
+/// What a thread says of itself where it stops.
+MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& where) {
+    stop_report r;
+    r.cause = static_cast<std::uint8_t>(cause);
+    r.thread = os::thread_number();
+    r.function = std::string(where.function).substr(0, stop_report::longest_text);
+    r.file = std::string(where.file).substr(0, stop_report::longest_text);
+    r.line = where.line;
+    r.frames = own_frames();
+    return r;
+}
+
+MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) return os::trap_if_traced();
+    const result<void> outcome = place->stop(report_of(stop_cause::breakpoint, where));
+#if MITOGEN_HAS_EXCEPTIONS
+    if (!outcome) raise(outcome.error());
+#else
+    static_cast<void>(outcome);
+#endif
+}
+
+MITOGEN_COLD MITOGEN_INLINE task<void> stop_task_here(code_place where) {
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) {
+        os::trap_if_traced();
+        co_return;
+    }
+    co_await place->stop_task(report_of(stop_cause::breakpoint, where));
+}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -33683,7 +36761,7 @@ private:
             work();
         } catch (...) {
             inv.failure.emplace(current_exception_as_error(hop_of(entry)));
-            return;
+            return show_uncaught(entry.name(), *inv.failure);
         }
 #else
         work();
@@ -34636,250 +37714,6 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/signal_watch.hpp ----
-// signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// When signals that a watch hears end the process as they would without it, so that one that hangs
-/// can be ended.
-enum class last_resort : std::uint8_t {
-    third,        ///< from its third one on
-    third_unread, ///< from the third one on that waits to be taken
-};
-
-/// The one handler of the signals that are watched, and whom it tells. One for the process, as
-/// signals are.
-class watched_signals {
-    static constexpr int most = 64; // watches at once
-    struct place {
-        std::atomic<int> read{0};
-        std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
-        std::atomic<std::uint64_t> which{0};
-        std::atomic<int> heard{0};
-    };
-    struct action {
-        struct ::sigaction former {};
-        int watches = 0; // under the lock
-    };
-    std::array<place, most> places_{};
-    std::array<action, signal_set::highest + 1> actions_{};
-    // the process whose watches these are; a copy made by fork() has none
-    std::atomic<int> owner_{0};
-    std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
-    std::atomic<int> inside_{0}; // handlers that look at places_
-
-    /// Held while watches are added or removed. A fork may have copied it in the hands of a thread
-    /// that does not exist there.
-    class holder_lock {
-        std::atomic<int>& holder_;
-
-    public:
-        explicit holder_lock(watched_signals& all) noexcept : holder_(all.holder_) {
-            const int me = ::getpid();
-            for (int other = holder_.load();
-                 other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
-                static_cast<void>(::sched_yield());
-        }
-        holder_lock(holder_lock&&) = delete;
-        ~holder_lock() { holder_.store(0); }
-    };
-
-    static bool is_own(const struct ::sigaction& now) noexcept {
-        return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == &watched_signals::handle;
-    }
-    static std::uint64_t bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
-    action& of(int number) noexcept { return actions_[static_cast<std::size_t>(number)]; }
-
-    static void handle(int number, ::siginfo_t* info, void* where);
-
-    /// True if its default does not end a process.
-    static bool is_harmless(int number) noexcept {
-        return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT ||
-               number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
-    }
-
-    void install(int number) noexcept {
-        struct ::sigaction now {};
-        static_cast<void>(::sigaction(number, nullptr, &now));
-        if (is_own(now)) return; // a copy made by fork()
-        of(number).former = now;
-        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
-        struct ::sigaction ours {};
-        ours.sa_sigaction = &watched_signals::handle;
-        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
-        ours.sa_mask = now.sa_mask;
-        static_cast<void>(::sigaction(number, &ours, nullptr));
-    }
-
-    void restore(int number) noexcept {
-        struct ::sigaction now {};
-        if (::sigaction(number, nullptr, &now) == 0 && is_own(now))
-            static_cast<void>(::sigaction(number, &of(number).former, nullptr));
-    }
-
-    template <class Do>
-    static void each(std::uint64_t which, Do what) {
-        for (int n = 1; n <= signal_set::highest; ++n)
-            if (which & bit(n)) what(n);
-    }
-
-public:
-    static constexpr std::size_t nowhere = most;
-
-    /// Its place; nowhere if there is no room.
-    std::size_t add(int read_end, int write_end, std::uint64_t which) noexcept {
-        const holder_lock lock(*this);
-        // the first, or a copy that somebody else has made by fork(2)
-        if (const int me = ::getpid(); owner_.load() != me) {
-            for (place& p : places_) p.write.store(0);
-            for (action& a : actions_) a.watches = 0;
-            inside_.store(0);
-            owner_.store(me);
-        }
-        for (std::size_t i = 0; i < places_.size(); ++i) {
-            place& p = places_[i];
-            if (p.write.load() > 0) continue;
-            p.heard.store(0);
-            p.which.store(which);
-            p.read.store(read_end);
-            p.write.store(write_end);
-            each(which, [&](int n) {
-                if (of(n).watches++ == 0) install(n);
-            });
-            return i;
-        }
-        return nowhere;
-    }
-
-    /// Afterwards no handler writes there.
-    void remove(std::size_t at) noexcept {
-        const holder_lock lock(*this);
-        places_[at].write.store(0);
-        each(places_[at].which.load(), [&](int n) {
-            if (--of(n).watches == 0) restore(n);
-        });
-        while (inside_.load() != 0) static_cast<void>(::sched_yield());
-    }
-
-    /// So many that a watch had heard are read.
-    void taken(std::size_t at, int count) noexcept { places_[at].heard.fetch_sub(count); }
-
-    /// In a child made by fork(): the parent's watches are none of its own.
-    void forget() noexcept {
-        const holder_lock lock(*this);
-        for (place& p : places_) {
-            const int write_end = p.write.exchange(0);
-            if (write_end <= 0) continue;
-            static_cast<void>(::close(write_end));
-            static_cast<void>(::close(p.read.load()));
-        }
-        inside_.store(0);
-        for (int n = 1; n <= signal_set::highest; ++n)
-            if (std::exchange(of(n).watches, 0) > 0) restore(n);
-    }
-};
-
-inline constinit watched_signals all_watched_signals{};
-
-// Only what POSIX allows in a handler (signal-safety(7)).
-inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) {
-    watched_signals& all = all_watched_signals;
-    const int before = errno;
-    all.inside_.fetch_add(1);
-    bool ends = all.owner_.load() != ::getpid();
-    if (!ends) {
-        const auto byte = static_cast<unsigned char>(number);
-        for (place& p : all.places_) {
-            const int to = p.write.load();
-            if (to <= 0 || !(p.which.load() & bit(number))) continue;
-            if (p.heard.fetch_add(1) >= 2) ends = true;
-            if (::write(to, &byte, 1) < 0) continue; // it is full of them
-        }
-    }
-    const struct ::sigaction former = all.of(number).former;
-    all.inside_.fetch_sub(1);
-    if (former.sa_flags & SA_SIGINFO) {
-        former.sa_sigaction(number, info, where);
-    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
-        former.sa_handler(number);
-    } else if (ends && !is_harmless(number)) {
-        static_cast<void>(::sigaction(number, &former, nullptr));
-        static_cast<void>(::raise(number)); // comes when this handler returns
-    }
-    errno = before;
-}
-
-/// While it exists, each of these signals that this process gets becomes a byte that can be read
-/// from fd(). A handler that the program has is called as well. If it has none, the third signal
-/// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
-/// signal to go restores what was there before, unless the program has changed it since.
-///
-/// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64
-/// others; logic_error for what is no signal, cannot be handled, or reports a fault of the program.
-class signal_watch {
-    unique_fd read_end_;
-    unique_fd write_end_;
-    last_resort ends_;
-    std::size_t place_ = watched_signals::nowhere;
-
-    static bool can_be_watched(int number) noexcept {
-        for (const int no : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
-                             SIGSYS})
-            if (number == no) return false;
-        return true;
-    }
-
-public:
-    /// One that hears nothing before begin().
-    explicit signal_watch(last_resort ends = last_resort::third) noexcept : ends_(ends) {}
-    explicit signal_watch(signal_set which, last_resort ends = last_resort::third)
-        : signal_watch(ends) {
-        begin(which).value();
-    }
-    signal_watch(signal_watch&&) = delete;
-    ~signal_watch() {
-        if (place_ != watched_signals::nowhere) all_watched_signals.remove(place_);
-    }
-
-    /// Once. The error is what the constructor throws.
-    result<void> begin(signal_set which) {
-        int wrong = which.misfit();
-        for (int n = 1; n <= signal_set::highest; ++n)
-            if (which.contains(n) && !can_be_watched(n)) wrong = n;
-        if (wrong)
-            return error(reason::misuse, "signal " + std::to_string(wrong) +
-                                             " cannot be watched: it is none, cannot be handled, "
-                                             "or reports a fault of the program");
-        long rc = pipe(read_end_, write_end_);
-        if (rc >= 0) rc = move_above_stdio(read_end_);
-        if (rc >= 0) rc = move_above_stdio(write_end_);
-        if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
-        if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
-        if (rc < 0) return failure("a pipe for signals", rc);
-        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits());
-        if (place_ == watched_signals::nowhere)
-            return error(reason::overloaded, "too many watch for signals at once");
-        return {};
-    }
-
-    /// Readable after a signal; nonblocking.
-    int fd() const noexcept { return read_end_.get(); }
-
-    /// The next signals that have come, in order: at most as many as there is room for; how many.
-    std::size_t take(std::span<unsigned char> numbers) noexcept {
-        const long n = read(read_end_.get(), numbers.data(), numbers.size());
-        if (n <= 0) return 0;
-        if (ends_ == last_resort::third_unread)
-            all_watched_signals.taken(place_, static_cast<int>(n));
-        return static_cast<std::size_t>(n);
-    }
-};
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/os/process/fork.hpp ----
 // fork.hpp: fork(2), and what its child has to put right before anything else.
 
@@ -35040,6 +37874,7 @@ class router_engine final : public basic_router_core<Io> {
     children<Io> children_;
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::subtree<Io> subtree_{*this, children_, listening_};
+    std::shared_ptr<debugging<Io>> debugger_; // if the program names it
     log_forwarder<Io> logs_{*this};
     forwarded_log<Io> logs_below_{*this, logs_};
     work_guard use_{[this] {
@@ -35060,6 +37895,8 @@ public:
         // a method names that of the native one only
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
+        if (const auto* const named = debugger_maker<Io>::named.load(std::memory_order_acquire))
+            debugger_ = named->make(*this, !detached_);
         os::ignore_sigpipe();
         this->set_own_build(program_id::own().hash());
         loop.enter(use_);
@@ -35177,6 +38014,13 @@ public:
         return staging_.get();
     }
 
+    /// This context is about to end: what stands in a debugger here goes on, and what stands below
+    /// cannot any more if it is the parent that is lost. Threads: loop.
+    MITOGEN_COLD void end_stops(bool parent_lost) {
+        if (parent_lost) subtree_.release_all();
+        if (debugger_) debugger_->context_ends();
+    }
+
     /// The way up of log records. Of use if there is a parent.
     log_forwarder<Io>& logs() noexcept { return logs_; }
 
@@ -35196,7 +38040,9 @@ public:
         if (listening_) listening_->close();
         detail::staging<Io>* const stages = staging();
         if (stages) stages->begin_closing();
+        if (debugger_) debugger_->context_ends();
         children_.close();
+        if (debugger_) debugger_->close();
         if (stages) stages->close();
         logs_below_.close();
         logs_.close();
@@ -35222,6 +38068,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
+        if (debugger_) debugger_->abandon();
         if (staging_) staging_->abandon();
         closer_.forget();
         if (listening_) listening_->abandon();
@@ -37098,210 +39945,6 @@ private:
 };
 
 #endif
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/user/user_file.hpp ----
-// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in
-// another root directory its lookups would load modules from there.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// One user, and the groups that he is in, his own first.
-struct user_entry {
-    std::uint32_t uid = 0;
-    std::uint32_t gid = 0;
-    std::string home{};
-    std::string shell{};
-    std::vector<std::uint32_t> groups{};
-};
-
-namespace detail {
-
-// The next line of `text`, which is cut off there.
-inline std::string_view next_line(std::string_view& text) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return line;
-}
-
-// The fields of a line. False if there are fewer than N; the last one has all the rest.
-template <std::size_t N>
-MITOGEN_COLD bool split_fields(std::string_view line, char by,
-                               std::array<std::string_view, N>& fields) {
-    for (std::size_t i = 0; i + 1 < N; ++i) {
-        const std::size_t end = line.find(by);
-        if (end == std::string_view::npos) return false;
-        fields[i] = line.substr(0, end);
-        line.remove_prefix(end + 1);
-    }
-    fields[N - 1] = line;
-    return true;
-}
-
-// 2^32 - 1 is no id: it means "unchanged" to the system.
-inline std::optional<std::uint32_t> id_number(std::string_view digits) {
-    std::uint32_t value = 0;
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() ||
-        value == UINT32_MAX)
-        return std::nullopt;
-    return value;
-}
-
-inline bool lists(std::string_view members, std::string_view name) {
-    while (!members.empty()) {
-        const std::size_t end = members.find(',');
-        if (members.substr(0, end) == name) return true;
-        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
-    }
-    return false;
-}
-
-} // namespace detail
-
-/// The user of that name in the texts of /etc/passwd and /etc/group; nothing if there is none.
-/// Lines that are no entries are passed over. At most 65536 groups, the kernel's limit
-/// (NGROUPS_MAX).
-MITOGEN_COLD
-inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group,
-                                           std::string_view name) {
-    constexpr std::size_t most_groups = 65536;
-    while (!passwd.empty()) {
-        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
-        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name ||
-            name.empty())
-            continue;
-        const auto uid = detail::id_number(f[2]);
-        const auto gid = detail::id_number(f[3]);
-        if (!uid || !gid) continue;
-        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
-        while (!group.empty() && found.groups.size() < most_groups) {
-            std::array<std::string_view, 4> g; // name, password, gid, members
-            if (!detail::split_fields(detail::next_line(group), ':', g) ||
-                !detail::lists(g[3], name))
-                continue;
-            if (const auto id = detail::id_number(g[2]); id && *id != *gid)
-                found.groups.push_back(*id);
-        }
-        return found;
-    }
-    return std::nullopt;
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/user/credentials.hpp ----
-// credentials.hpp: this process becomes another user; and executes another program.
-
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-#if defined(__linux__)
-/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
-inline long set_groups(const std::vector<std::uint32_t>& groups) {
-#if defined(SYS_setgroups32)
-    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
-#else
-    constexpr long number = SYS_setgroups;
-#endif
-    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
-    return checked("setgroups", -1,
-                   [&] { return ::syscall(number, groups.size(), groups.data()); });
-}
-#endif
-
-/// Sets the group, for good. 0 or -errno.
-inline long set_group(std::uint32_t gid) {
-    return checked("setgid", -1, [=] { return ::setgid(gid); });
-}
-
-/// Sets the user, for good. 0 or -errno.
-inline long set_user(std::uint32_t uid) {
-    return checked("setuid", -1, [=] { return ::setuid(uid); });
-}
-
-/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
-MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
-    const auto set = [](const char* variable, const char* value) {
-        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
-    };
-    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
-    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
-    if (rc >= 0) rc = set("LOGNAME", name.c_str());
-    if (rc >= 0) rc = set("USER", name.c_str());
-    return rc;
-}
-
-/// Changes the working directory to `path`, or, if that is not possible, to the root directory.
-inline void change_directory(const std::string& path) {
-    if (path.empty() || ::chdir(path.c_str()) < 0)
-        if (::chdir("/") < 0) return; // this process stays in its place
-}
-
-/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
-inline long execute(const std::vector<std::string>& argv) {
-    std::vector<char*> list;
-    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
-    list.push_back(nullptr);
-    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/process/output_of.hpp ----
-// output_of.hpp: runs a program for what it prints.
-
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// What a program printed, at most 64 KiB of it, and how it ended.
-struct printed {
-    std::string text{};
-    exit_status status{};
-};
-
-/// Runs it with nothing to read; its stderr is ours. It dies with this process, which must have no
-/// other threads: it is a copy first. Blocks: until it has ended.
-inline result<printed> output_of(const std::vector<std::string>& argv) {
-    constexpr std::size_t most = 65536;
-    unique_fd in;
-    unique_fd out;
-    long rc = pipe(in, out);
-    if (rc < 0) return failure("pipe", rc);
-    [[maybe_unused]] const ::pid_t self = ::getpid();
-    rc = checked("fork", -1, [] { return ::fork(); });
-    if (rc < 0) return failure("fork", rc);
-    if (rc == 0) {
-#if defined(__linux__)
-        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
-        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
-#endif
-        put_null(0);
-        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
-    }
-    kill_on_destroy_process runs(static_cast<::pid_t>(rc));
-    out.reset();
-    printed p;
-    char block[512];
-    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
-        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
-    p.status = runs.wait();
-    return p;
-}
 
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
@@ -39308,6 +41951,7 @@ private:
                 link, error(reason::broker_exited, "this context has detached"));
         if (link.transport->given_up()) say_why("the parent is lost: " + why);
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
+        router_.end_stops(true);
         end(no_context, "the parent is lost");
     }
 
@@ -39342,6 +41986,7 @@ private:
     void end(context_id by, const std::string& why) {
         if (std::exchange(ending_, true)) return;
         router_.subtree().ends_for(by);
+        router_.end_stops(false);
         dispatcher_.stop(ended_by(reason::broker_exited, by, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
@@ -39436,14 +42081,31 @@ template <class Io>
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
+/// With what the environment says of them.
+template <class Io>
+MITOGEN_COLD inline router_options completed(router_options options) {
+    const char* const debug = std::getenv("MITOGEN_DEBUG");
+    if (debug && *debug && std::string_view(debug) != "0") options.rules.debug = true;
+    if (options.rules.debug && !debugger_maker<Io>::named.load())
+        log::write(log::level::warning,
+                   "this program is to be debugged, but has no debugger: it names none, as "
+                   "mitogen::breakpoint() or mitogen::use_debugger() does");
+    return options;
+}
+
+} // namespace detail
+
 template <class Io>
 router::router(basic_broker<Io>& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(), std::move(options))) {}
+    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(),
+                                                         detail::completed<Io>(std::move(options)))) {}
 
 template <class Io>
 result<std::unique_ptr<router>> router::make(basic_broker<Io>& loop, router_options options) {
-    return std::unique_ptr<router>(
-        new router(std::make_unique<detail::router_engine<Io>>(loop.engine(), std::move(options))));
+    return std::unique_ptr<router>(new router(std::make_unique<detail::router_engine<Io>>(
+        loop.engine(), detail::completed<Io>(std::move(options)))));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -39506,6 +42168,17 @@ template <class Io>
 router& whole_program<Io>::root() noexcept {
     return parts_->root;
 }
+template <class Io>
+bool whole_program<Io>::debugged() const noexcept {
+    return on_uncaught.load(std::memory_order_acquire) != nullptr;
+}
+template <class Io>
+void whole_program<Io>::show() noexcept {
+#if MITOGEN_HAS_EXCEPTIONS
+    const error why(describe_current_exception(0));
+    show_uncaught("the body of mitogen::run", why);
+#endif
+}
 
 } // namespace detail
 
@@ -39527,6 +42200,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
     template void init<Io>(int, char**);                                                           \
     template void detail::name_staging<Io>() noexcept;                                             \
+    template void detail::name_debugger<Io>() noexcept;                                            \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

@@ -318,6 +318,12 @@ public:
     explicit overloaded_error(const error& e) : error(e) {}
 };
 
+/// Somebody has typed `quit` at a prompt of the debugger: what breakpoint() throws there.
+class debugger_quit : public error {
+public:
+    explicit debugger_quit(const error& e) : error(e) {}
+};
+
 /// The program broke a precondition of this library.
 class logic_error : public error {
 public:
@@ -381,6 +387,7 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
     case reason::overloaded:
     case reason::message_too_large: throw overloaded_error(e);
     case reason::misuse: throw logic_error(e);
+    case reason::debugger_quit: throw debugger_quit(e);
     case reason::several: throw error_group(e);
     case reason::connect:
     case reason::connect_timeout:

@@ -55,6 +55,7 @@ enum class reason : std::uint16_t {
     deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
     /// the function of a dialog is called again: what was on the way to it is lost
     restarted = 70,
+    debugger_quit = 71, ///< somebody has typed `quit` at a prompt of the debugger
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -170,6 +171,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::several: return "several";
     case reason::deadline: return "deadline";
     case reason::restarted: return "restarted";
+    case reason::debugger_quit: return "debugger_quit";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";

@@ -71,6 +71,8 @@ struct tree_rules {
     /// contexts talk to those above and below them only, never to siblings
     bool unidirectional = false;
     mitogen::warnings warnings{};
+    /// breakpoint() stops its thread; MITOGEN_DEBUG=1 in the environment of the root says the same
+    bool debug = false;
 
     friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };

@@ -90,6 +90,9 @@ private:
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
     context_id lost_by_ = no_context; // who has ended it
+    std::uint32_t held_ = 0; // how many stand in a debugger, there or below
+    std::optional<error> end_later_; // it was asked to end meanwhile
+    bool expedite_later_ = false;
 
     std::vector<basic_outstanding_call<Io>*> awaiting_exit_; // answered with the exit status
 
@@ -155,8 +158,25 @@ public:
         begin_ending();
     }
 
+    /// A context, it or one below it, stands in a debugger, or does no more: until then it is not
+    /// ended, nor lost because it says nothing. Counted. Threads: loop.
+    MITOGEN_COLD void hold(bool stands) {
+        if (!stands && held_ == 0) return; // its link has ended since
+        held_ = stands ? held_ + 1 : held_ - 1;
+        if (held_ > 0) return ladder_.hold();
+        let_end();
+    }
+    /// Nobody does, whatever was said. Threads: loop.
+    void release() {
+        if (held_ > 0) let_end();
+    }
+
     /// Asks it to end; kills it if it does not. Threads: loop.
     void shut_down(const error& why) {
+        if (held_ > 0) {
+            if (!end_later_) end_later_.emplace(why);
+            return;
+        }
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return disconnect("its parent ends");
@@ -173,7 +193,8 @@ public:
         if (stage_ == stage::stopping && !link_open_ && (!link || link->levels == 0))
             kill(); // lost some time ago
         shut_down(why);
-        if (stage_ != stage::stopping || std::exchange(expedited_, true)) return;
+        expedite_later_ = held_ > 0;
+        if (expedite_later_ || stage_ != stage::stopping || std::exchange(expedited_, true)) return;
         const wire::shutdown_notice at_once{.at_once = true, .by = lost_by_};
         if (link_open_) link->tell(handles::shutdown, at_once.encoded());
         ladder_.expedite(router_.loop().io().now());
@@ -294,8 +315,24 @@ private:
 
     // ---- ending
 
+    /// Nobody looks at it any more: what it was asked meanwhile happens now.
+    MITOGEN_COLD void let_end() {
+        const auto keep = this->shared_from_this();
+        forget_hold();
+        const std::optional<error> why = std::exchange(end_later_, std::nullopt);
+        if (why && std::exchange(expedite_later_, false)) return expedite(*why);
+        if (why) return shut_down(*why);
+        advance_shutdown();
+    }
+
+    void forget_hold() {
+        held_ = 0;
+        ladder_.release(router_.loop().io().now());
+    }
+
     void link_closed(peer&, reason cause, const std::string& why) override {
         link_open_ = false;
+        forget_hold(); // a debugger sees nothing of it any more
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         // what it sends is worthless
@@ -304,6 +341,7 @@ private:
     }
 
     bool ask_held() override {
+        if (held_ > 0) return true;
         if constexpr (io::knows_held<Io>) // it, or what has started it: sudo
             return router_.loop().io().is_held(static_cast<int>(boot_.protocol().said().pid),
                                                static_cast<int>(process_.pid()));

@@ -79,6 +79,7 @@ public:
                                    [this](const message& m) {
                                        if (child* c = find(m.src())) c->farewell();
                                    });
+        (void)node.add_raw_handler(handles::hold, {}, [this](const message& m) { hold(m); });
     }
 
     children(children&&) = delete;
@@ -188,6 +189,12 @@ public:
         node_.loop().run([this] {
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
         });
+    }
+
+    /// Nobody can stand in a debugger any more: the way to it is cut. Threads: loop.
+    MITOGEN_COLD void release_all() {
+        const auto all = all_; // a child that goes removes itself
+        for (const auto& c : all) c->release();
     }
 
     /// Ends all of them as fast as may be, and says how many levels of contexts that are. Threads:
@@ -308,6 +315,15 @@ private:
     }
 
     void child_detached(child&) override { alive_.done(); }
+
+    /// A child, or one below it, stands in a debugger, or does no more.
+    MITOGEN_COLD void hold(const message& m) {
+        reader r(m.payload);
+        context_id which{};
+        bool stands{};
+        if (!decode(r, which, stands) || !r.finish()) return;
+        if (child* c = find(which)) c->hold(stands);
+    }
 
     /// A child wants to go on alone.
     MITOGEN_COLD void let_go(const message& m) {

@@ -45,11 +45,14 @@ class shutdown_ladder {
     instant exited_at_ = never;
     instant served_at_ = never;
     int signals_sent_ = 0;
+    bool held_ = false;
 
     instant term_at() const noexcept {
-        return after(after(asked_at_, timeouts_.grace), for_levels_);
+        return held_ ? never : after(after(asked_at_, timeouts_.grace), for_levels_);
     }
-    instant kill_at() const noexcept { return after(term_at(), timeouts_.after_term); }
+    instant kill_at() const noexcept {
+        return held_ ? never : after(term_at(), timeouts_.after_term);
+    }
 
 public:
     static constexpr int no_signal = 0;
@@ -68,6 +71,14 @@ public:
     void expedite(instant now) noexcept {
         asked_at_ = now;
         timeouts_.grace = std::min(timeouts_.grace, shutdown_limits::hurried_grace);
+    }
+
+    /// Somebody looks at it, or at a context below it, in a debugger: no signal is due.
+    void hold() noexcept { held_ = true; }
+    /// Nobody does any more: it has all of its time again.
+    void release(instant now) noexcept {
+        held_ = false;
+        if (asked_at_ != never) asked_at_ = now;
     }
 
     /// Its process has ended. Only the first time counts.

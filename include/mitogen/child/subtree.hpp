@@ -94,6 +94,9 @@ public:
     /// loop.
     void ends_for(context_id who) noexcept { children_.ends_for(who); }
 
+    /// Nobody above can hold those below in a debugger any more. Threads: loop.
+    void release_all() { children_.release_all(); }
+
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads:
     /// loop.
     std::uint32_t expedite_all() { return children_.expedite(); }

@@ -52,6 +52,14 @@ inline constexpr handle_id list_programs = 120;
 inline constexpr handle_id read_program = 121; ///< a piece of one of them
 /// a child wants to be told, by del_route, when a context elsewhere is lost
 inline constexpr handle_id watch_route = 122;
+/// to the root: a thread stops, and wants its debugger; answered when it shall go on. Without an
+/// answer: it waits no more
+inline constexpr handle_id stop = 123;
+/// of the root's debugger to a context that has stopped; payload: see debug/stop_report.hpp;
+/// answered
+inline constexpr handle_id ask_stopped = 124;
+/// a context below stands in a debugger: nobody ends it, nor those that lead to it
+inline constexpr handle_id hold = 125;
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI

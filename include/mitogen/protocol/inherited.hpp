@@ -45,7 +45,7 @@ struct codec<limits> {
 template <>
 struct codec<tree_rules> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1 + 8 + 8;
+    static constexpr std::size_t least = 8 + 8 + 1 + 8 + 8 + 1;
 
     static void encode(writer& w, const tree_rules& t) noexcept {
         w.put_scalar(t.heartbeat.interval);
@@ -53,12 +53,13 @@ struct codec<tree_rules> {
         codec<bool>::encode(w, t.unidirectional);
         w.put_scalar(t.warnings.blocked_loop);
         w.put_scalar(t.warnings.queued_call);
+        codec<bool>::encode(w, t.debug);
     }
     static bool decode(reader& r, tree_rules& t) {
         return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
                codec<bool>::decode(r, t.unidirectional) &&
                r.take_scalar(t.warnings.blocked_loop) &&
-               r.take_scalar(t.warnings.queued_call);
+               r.take_scalar(t.warnings.queued_call) && codec<bool>::decode(r, t.debug);
     }
     static void signature(signature_sink& s) { s.put("tree_rules"); }
 };

@@ -162,6 +162,7 @@ private:
                 link, error(reason::broker_exited, "this context has detached"));
         if (link.transport->given_up()) say_why("the parent is lost: " + why);
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
+        router_.end_stops(true);
         end(no_context, "the parent is lost");
     }
 
@@ -196,6 +197,7 @@ private:
     void end(context_id by, const std::string& why) {
         if (std::exchange(ending_, true)) return;
         router_.subtree().ends_for(by);
+        router_.end_stops(false);
         dispatcher_.stop(ended_by(reason::broker_exited, by, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);

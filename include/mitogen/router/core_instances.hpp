@@ -5,6 +5,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/child/staged_children.hpp>
+#include <mitogen/debug/debugger.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/join/join.hpp>
 #include <mitogen/join/listener.hpp>
@@ -47,6 +48,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
     template void init<Io>(int, char**);                                                           \
     template void detail::name_staging<Io>() noexcept;                                             \
+    template void detail::name_debugger<Io>() noexcept;                                            \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

@@ -19,6 +19,8 @@
 #include <mitogen/router/child_main.hpp>
 #include <mitogen/router/router_body.hpp>
 #include <mitogen/router/run.hpp>
+#include <mitogen/serve/exception_info.hpp>
+#include <mitogen/serve/uncaught.hpp>
 
 #include <cstdlib>
 #include <memory>
@@ -80,6 +82,17 @@ whole_program<Io>::~whole_program() = default;
 template <class Io>
 router& whole_program<Io>::root() noexcept {
     return parts_->root;
+}
+template <class Io>
+bool whole_program<Io>::debugged() const noexcept {
+    return on_uncaught.load(std::memory_order_acquire) != nullptr;
+}
+template <class Io>
+void whole_program<Io>::show() noexcept {
+#if MITOGEN_HAS_EXCEPTIONS
+    const error why(describe_current_exception(0));
+    show_uncaught("the body of mitogen::run", why);
+#endif
 }
 
 } // namespace detail

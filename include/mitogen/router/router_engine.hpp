@@ -18,6 +18,7 @@
 #include <mitogen/child/listening.hpp>
 #include <mitogen/child/shutdown_ladder.hpp>
 #include <mitogen/child/subtree.hpp>
+#include <mitogen/debug/debugging.hpp>
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/link/build_hash.hpp>
@@ -73,6 +74,7 @@ class router_engine final : public basic_router_core<Io> {
     children<Io> children_;
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::subtree<Io> subtree_{*this, children_, listening_};
+    std::shared_ptr<debugging<Io>> debugger_; // if the program names it
     log_forwarder<Io> logs_{*this};
     forwarded_log<Io> logs_below_{*this, logs_};
     work_guard use_{[this] {
@@ -93,6 +95,8 @@ public:
         // a method names that of the native one only
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
+        if (const auto* const named = debugger_maker<Io>::named.load(std::memory_order_acquire))
+            debugger_ = named->make(*this, !detached_);
         os::ignore_sigpipe();
         this->set_own_build(program_id::own().hash());
         loop.enter(use_);
@@ -210,6 +214,13 @@ public:
         return staging_.get();
     }
 
+    /// This context is about to end: what stands in a debugger here goes on, and what stands below
+    /// cannot any more if it is the parent that is lost. Threads: loop.
+    MITOGEN_COLD void end_stops(bool parent_lost) {
+        if (parent_lost) subtree_.release_all();
+        if (debugger_) debugger_->context_ends();
+    }
+
     /// The way up of log records. Of use if there is a parent.
     log_forwarder<Io>& logs() noexcept { return logs_; }
 
@@ -229,7 +240,9 @@ public:
         if (listening_) listening_->close();
         detail::staging<Io>* const stages = staging();
         if (stages) stages->begin_closing();
+        if (debugger_) debugger_->context_ends();
         children_.close();
+        if (debugger_) debugger_->close();
         if (stages) stages->close();
         logs_below_.close();
         logs_.close();
@@ -255,6 +268,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
+        if (debugger_) debugger_->abandon();
         if (staging_) staging_->abandon();
         closer_.forget();
         if (listening_) listening_->abandon();

@@ -37,7 +37,24 @@ public:
     /// False, with the error in the log, if there can be none, and there are no exceptions.
     bool made() const noexcept { return parts_ != nullptr; }
     router& root() noexcept;
+    /// True if what the body throws is shown to somebody first, by show(). Then by show(), inside a
+    /// catch block.
+    bool debugged() const noexcept;
+    void show() noexcept;
 };
+
+#if MITOGEN_HAS_EXCEPTIONS
+/// Runs the body of a program that is debugged: what it throws is shown where it leaves it.
+template <class Go>
+MITOGEN_COLD int run_debugged(whole_program<io::native>& whole, Go& go) {
+    try {
+        return go();
+    } catch (...) {
+        whole.show();
+        throw;
+    }
+}
+#endif
 
 } // namespace detail
 
@@ -50,12 +67,18 @@ int run(int argc, char** argv, Body&& body) {
     init(argc, argv);
     detail::whole_program<io::native> whole;
     if (!whole.made()) return 70; // EX_SOFTWARE of sysexits.h
-    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
-        return std::forward<Body>(body)(whole.root());
-    } else {
-        std::forward<Body>(body)(whole.root());
-        return 0;
-    }
+    const auto go = [&]() __attribute__((noinline)) -> int {
+        if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
+            return std::forward<Body>(body)(whole.root());
+        } else {
+            std::forward<Body>(body)(whole.root());
+            return 0;
+        }
+    };
+#if MITOGEN_HAS_EXCEPTIONS
+    if (whole.debugged()) return detail::run_debugged(whole, go);
+#endif
+    return go();
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -17,6 +17,7 @@
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
 #include <mitogen/serve/places.hpp>
+#include <mitogen/serve/uncaught.hpp>
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/task/task_calls.hpp>
@@ -297,7 +298,7 @@ private:
             work();
         } catch (...) {
             inv.failure.emplace(current_exception_as_error(hop_of(entry)));
-            return;
+            return show_uncaught(entry.name(), *inv.failure);
         }
 #else
         work();

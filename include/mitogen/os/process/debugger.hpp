@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -66,6 +67,11 @@ inline bool is_held(::pid_t pid, ::pid_t top) {
         pid = found.parent;
     }
     return held && top == 0;
+}
+
+/// A thread that a native debugger traces stops in it; any other goes on. Threads: any.
+inline void trap_if_traced() noexcept {
+    if (detail::state_of_process(::getpid()).held) static_cast<void>(::raise(SIGTRAP));
 }
 
 /// The process that has started this one, or whoever has taken it over since.

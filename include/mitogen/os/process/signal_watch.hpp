@@ -31,6 +31,7 @@ namespace os {
 enum class last_resort : std::uint8_t {
     third,        ///< from its third one on
     third_unread, ///< from the third one on that waits to be taken
+    never, ///< they do not; nor does anybody else hear them while the watch lasts
 };
 
 /// The one handler of the signals that are watched, and whom it tells. One for the process, as
@@ -42,6 +43,7 @@ class watched_signals {
         std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
         std::atomic<std::uint64_t> which{0};
         std::atomic<int> heard{0};
+        std::atomic<bool> alone{false}; // nobody else hears them
     };
     struct action {
         struct ::sigaction former {};
@@ -113,7 +115,7 @@ public:
     static constexpr std::size_t nowhere = most;
 
     /// Its place; nowhere if there is no room.
-    std::size_t add(int read_end, int write_end, std::uint64_t which) noexcept {
+    std::size_t add(int read_end, int write_end, std::uint64_t which, bool alone) noexcept {
         const holder_lock lock(*this);
         // the first, or a copy that somebody else has made by fork(2)
         if (const int me = ::getpid(); owner_.load() != me) {
@@ -126,6 +128,7 @@ public:
             place& p = places_[i];
             if (p.write.load() > 0) continue;
             p.heard.store(0);
+            p.alone.store(alone);
             p.which.store(which);
             p.read.store(read_end);
             p.write.store(write_end);
@@ -172,19 +175,25 @@ inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) 
     watched_signals& all = all_watched_signals;
     const int before = errno;
     all.inside_.fetch_add(1);
-    bool ends = all.owner_.load() != ::getpid();
-    if (!ends) {
+    const bool copy = all.owner_.load() != ::getpid();
+    bool ends = copy;
+    bool taken = false;
+    for (const bool alone : {true, false}) {
+        if (copy || taken) break;
         const auto byte = static_cast<unsigned char>(number);
         for (place& p : all.places_) {
             const int to = p.write.load();
-            if (to <= 0 || !(p.which.load() & bit(number))) continue;
-            if (p.heard.fetch_add(1) >= 2) ends = true;
+            if (to <= 0 || !(p.which.load() & bit(number)) || p.alone.load() != alone) continue;
+            taken = alone;
+            if (!alone && p.heard.fetch_add(1) >= 2) ends = true;
             if (::write(to, &byte, 1) < 0) continue; // it is full of them
         }
     }
     const struct ::sigaction former = all.of(number).former;
     all.inside_.fetch_sub(1);
-    if (former.sa_flags & SA_SIGINFO) {
+    if (taken) {
+        // nobody else's
+    } else if (former.sa_flags & SA_SIGINFO) {
         former.sa_sigaction(number, info, where);
     } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
         former.sa_handler(number);
@@ -242,7 +251,8 @@ public:
         if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
         if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
         if (rc < 0) return failure("a pipe for signals", rc);
-        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits());
+        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits(),
+                                         ends_ == last_resort::never);
         if (place_ == watched_signals::nowhere)
             return error(reason::overloaded, "too many watch for signals at once");
         return {};

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// debugger.hpp: a router's debugger: where its threads stop, and, in the root, who lends them the
+// terminal.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/debug/breakpoint.hpp>
+#include <mitogen/debug/code_place.hpp>
+#include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/frames/own_frames.hpp>
+#include <mitogen/debug/prompt_terminal.hpp>
+#include <mitogen/debug/stop_report.hpp>
+#include <mitogen/debug/stopped_threads.hpp>
+#include <mitogen/debug/terminal_server.hpp>
+#include <mitogen/debug/watched.hpp>
+#include <mitogen/io/policy.hpp>
+#include <mitogen/node/router_core.hpp>
+#include <mitogen/os/process/debugger.hpp>
+#include <mitogen/os/thread/thread_number.hpp>
+#include <mitogen/serve/uncaught.hpp>
+#include <mitogen/task/task.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// See debugging, and stopping_place.
+template <class Io>
+class debugger final : public debugging<Io> {
+    basic_router_core<Io>& node_;
+    stopped_threads<Io> stopped_;
+    std::optional<terminal_server<Io>> terminal_; // of a root
+    mutex mutex_{node_};
+    condition left_;
+    std::size_t inside_ = 0; // under mutex_
+    bool closed_ = false;    // under mutex_
+
+    static std::unique_ptr<prompt_terminal> no_terminal() { return nullptr; }
+    static constexpr auto terminal() {
+        if constexpr (io::has_local_sockets<Io>)
+            return &own_terminal::open;
+        else
+            return &no_terminal;
+    }
+
+    /// While it is inside, the router is there.
+    bool enter() {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        ++inside_;
+        return true;
+    }
+    void leave() {
+        const std::lock_guard lock(mutex_);
+        --inside_;
+        left_.notify_all();
+    }
+    struct leaving {
+        debugger& of;
+        ~leaving() { of.leave(); }
+    };
+
+public:
+    explicit debugger(basic_router_core<Io>& node, bool is_root) : node_(node), stopped_(node) {
+        if (is_root) terminal_.emplace(node, terminal());
+    }
+
+    bool armed() const noexcept override { return node_.rules().debug; }
+
+    result<void> stop(stop_report report) override {
+        if (!armed() || !enter()) return {};
+        const leaving at_end{*this};
+        if (node_.on_loop()) {
+            log::write(log::level::error,
+                       "breakpoint() in " + report.function +
+                           " was called on the loop, which must not stop: let the function run "
+                           "on::main or on::pool (mitogen::run_on), or be a task that does "
+                           "co_await mitogen::async_breakpoint()");
+            return {};
+        }
+        all_watched().stops(__builtin_frame_address(0));
+        return stopped_.stop(std::move(report));
+    }
+
+    task<void> stop_task(stop_report report) override {
+        if (!armed() || !enter()) co_return;
+        const leaving at_end{*this};
+        co_await stopped_.stop_task(std::move(report));
+    }
+
+    void context_ends() override {
+        if (terminal_) return terminal_->tell_who_stands();
+        stopped_.context_ends();
+    }
+
+    void close() override {
+        if (terminal_) terminal_->close();
+        {
+            std::unique_lock lock(mutex_);
+            closed_ = true;
+        }
+        stopped_.close();
+        std::unique_lock lock(mutex_);
+        (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
+        lock.unlock();
+        all_stopping_places().remove(this);
+    }
+
+    void abandon() noexcept override {
+        if (terminal_) terminal_->abandon();
+        all_stopping_places().forget();
+        all_watched().forget();
+    }
+};
+
+/// Stops where an exception has left a function; not for what only says that somebody has ended it.
+MITOGEN_COLD inline void stop_uncaught(std::string_view function, const error& why) {
+    if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) return;
+    stop_report r;
+    r.cause = static_cast<std::uint8_t>(stop_cause::exception);
+    r.thread = os::thread_number();
+    r.function = function;
+    r.text = std::string(why.what()).substr(0, stop_report::longest_text);
+    r.frames = own_frames();
+    static_cast<void>(place->stop(std::move(r)));
+}
+
+template <class Io>
+MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>& node,
+                                                          bool is_root) {
+    auto made = std::make_shared<debugger<Io>>(node, is_root);
+    all_stopping_places().add(made);
+    if (made->armed()) on_uncaught.store(&stop_uncaught, std::memory_order_release);
+    return made;
+}
+
+/// See breakpoint.hpp: called by what the program's own files hold.
+template <class Io>
+MITOGEN_COLD void name_debugger() noexcept {
+    static constexpr debugger_maker<Io> maker{&make_debugger<Io>};
+    debugger_maker<Io>::named.store(&maker, std::memory_order_release);
+}
+
+/// What a thread says of itself where it stops.
+MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& where) {
+    stop_report r;
+    r.cause = static_cast<std::uint8_t>(cause);
+    r.thread = os::thread_number();
+    r.function = std::string(where.function).substr(0, stop_report::longest_text);
+    r.file = std::string(where.file).substr(0, stop_report::longest_text);
+    r.line = where.line;
+    r.frames = own_frames();
+    return r;
+}
+
+MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) return os::trap_if_traced();
+    const result<void> outcome = place->stop(report_of(stop_cause::breakpoint, where));
+#if MITOGEN_HAS_EXCEPTIONS
+    if (!outcome) raise(outcome.error());
+#else
+    static_cast<void>(outcome);
+#endif
+}
+
+MITOGEN_COLD MITOGEN_INLINE task<void> stop_task_here(code_place where) {
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) {
+        os::trap_if_traced();
+        co_return;
+    }
+    co_await place->stop_task(report_of(stop_cause::breakpoint, where));
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

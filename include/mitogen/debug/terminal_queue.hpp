@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// terminal_queue.hpp: who has the terminal, and who waits for it, in order. Knows no terminal, no
+// thread and no message.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <optional>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One thread that has stopped: its context, and its number there.
+struct stop_ticket {
+    context_id context = no_context;
+    std::uint64_t number = 0;
+
+    friend auto operator<=>(const stop_ticket&, const stop_ticket&) = default;
+};
+
+/// At most one has the terminal; the others get it in the order in which they asked.
+///
+/// Threads: one at a time.
+class terminal_queue {
+public:
+    enum class refusal : std::uint8_t {
+        none,
+        there,   ///< that ticket waits already, or has the terminal
+        crowded, ///< too many threads of that context wait
+        full,    ///< too many wait altogether
+    };
+
+    /// Most threads of one context, and of all together.
+    static constexpr std::size_t most_of_one = 1024;
+    static constexpr std::size_t most = 65'536;
+
+private:
+    struct entry {
+        std::list<stop_ticket>::iterator place; // in waiting_; its end: it has the terminal
+    };
+    std::list<stop_ticket> waiting_;
+    std::map<stop_ticket, entry> known_;
+    std::map<context_id, std::size_t> of_context_;
+    std::optional<stop_ticket> holder_;
+
+public:
+    /// It asks for the terminal.
+    refusal add(stop_ticket t) {
+        if (known_.contains(t)) return refusal::there;
+        if (known_.size() >= most) return refusal::full;
+        std::size_t& count = of_context_[t.context];
+        if (count >= most_of_one) return refusal::crowded;
+        ++count;
+        known_.emplace(t, entry{waiting_.insert(waiting_.end(), t)});
+        return refusal::none;
+    }
+
+    /// Who gets the terminal now, and has it from then on: the first who waits, if nobody has it.
+    std::optional<stop_ticket> grant() {
+        if (holder_ || waiting_.empty()) return std::nullopt;
+        holder_ = waiting_.front();
+        known_.at(*holder_).place = waiting_.end();
+        waiting_.pop_front();
+        return holder_;
+    }
+
+    /// It waits no more, or gives the terminal back. False if it did not.
+    bool remove(stop_ticket t) {
+        const auto at = known_.find(t);
+        if (at == known_.end()) return false;
+        if (at->second.place == waiting_.end())
+            holder_.reset();
+        else
+            waiting_.erase(at->second.place);
+        known_.erase(at);
+        if (const auto n = of_context_.find(t.context); --n->second == 0) of_context_.erase(n);
+        return true;
+    }
+
+    /// All threads of a context, in the order of their numbers.
+    std::vector<stop_ticket> of(context_id context) const {
+        std::vector<stop_ticket> all;
+        for (auto i = known_.lower_bound({context, 0});
+             i != known_.end() && i->first.context == context; ++i)
+            all.push_back(i->first);
+        return all;
+    }
+
+    const std::optional<stop_ticket>& holder() const noexcept { return holder_; }
+    /// Those who wait, the next one first.
+    const std::list<stop_ticket>& waiting() const noexcept { return waiting_; }
+    bool knows(stop_ticket t) const { return known_.contains(t); }
+    bool empty() const noexcept { return known_.empty(); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,526 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Stands at the prompts of tests/debug/stops.cpp, at a pseudo terminal, as a person would.
+
+usage: terminal_test.py STOPS WAY [SCENARIO...]
+
+Each scenario ends with nothing left: the program's processes have gone within eight seconds of its end, and the terminal is as it was.
+"""
+import os
+import pty
+import re
+import select
+import signal
+import sys
+import termios
+import time
+
+PROMPT = re.compile(rb"\(mitogen ([^)\r\n]+)\) ")
+NO_HANG = 30  # seconds, for whatever is waited for: these machines are busy at times
+
+
+class Wrong(Exception):
+    pass
+
+
+def shell(argv, environment):
+    """Runs one job as a shell does: in a process group of its own; a line that is typed while it is stopped has it go on."""
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    mode = termios.tcgetattr(0)
+    job = os.fork()
+    if job == 0:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execve(argv[0], argv, environment)
+    while True:
+        _, status = os.waitpid(job, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            os._exit(os.waitstatus_to_exitcode(status))
+        os.tcsetpgrp(0, os.getpid())
+        termios.tcsetattr(0, termios.TCSANOW, mode)
+        os.write(1, b"[stopped]\n")
+        os.read(0, 100)
+        os.tcsetpgrp(0, job)
+        os.kill(-job, signal.SIGCONT)
+
+
+class Program:
+    """The program, at a terminal of its own."""
+
+    def __init__(self, *argv, debug=True, echo=True, job=False):
+        self.said = b""
+        self.read_to = 0
+        self.status = None
+        pid, fd = pty.fork()
+        if pid == 0:
+            if not echo:
+                mode = termios.tcgetattr(0)
+                mode[3] &= ~(termios.ECHO | termios.ICANON)
+                termios.tcsetattr(0, termios.TCSANOW, mode)
+            os.write(1, b"begin\n")
+            environment = dict(os.environ, MITOGEN_DEBUG="1" if debug else "", STOPS_MARK="stops.%d" % os.getpid())
+            if job:
+                shell(argv, environment)
+            os.execve(argv[0], argv, environment)
+        self.pid, self.fd = pid, fd
+        self.mark = b"STOPS_MARK=stops.%d\0" % pid
+        self.wait_for(rb"begin\r?\n")
+        self.mode = termios.tcgetattr(fd)
+
+    def text(self):
+        return self.said.decode(errors="replace")
+
+    def pump(self, seconds):
+        """False at the end of the terminal."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return True
+        try:
+            more = os.read(self.fd, 65536)
+        except OSError:  # EIO: nobody has it open any more
+            return False
+        self.said += more
+        return bool(more)
+
+    def wait_for(self, pattern, seconds=NO_HANG):
+        """Reads on until that is said, behind what was found before."""
+        pattern = re.compile(pattern) if isinstance(pattern, bytes) else pattern
+        end = time.monotonic() + seconds
+        alive = True
+        while True:
+            found = pattern.search(self.said, self.read_to)
+            if found:
+                self.read_to = found.end()
+                return found
+            if not alive or time.monotonic() > end:
+                raise Wrong("not said: %r\n%s" % (pattern.pattern, self.text()))
+            alive = self.pump(0.05)
+
+    def prompt(self, seconds=NO_HANG):
+        """The context whose prompt comes next."""
+        return self.wait_for(PROMPT, seconds).group(1).decode()
+
+    def prompt_or_end(self):
+        """True if another prompt comes before the program's end."""
+        while True:
+            if PROMPT.search(self.said, self.read_to):
+                self.prompt()
+                return True
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+                return False
+            self.pump(0.05)
+
+    def is_silent(self, seconds):
+        """No prompt comes for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.pump(0.05)
+        return not PROMPT.search(self.said, self.read_to)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def line(self, text):
+        self.type(text + "\n")
+
+    def ask(self, line):
+        """What is said between that line and the next prompt."""
+        self.line(line)
+        begin = self.read_to
+        self.prompt()
+        return self.said[begin:self.read_to].decode(errors="replace")
+
+    def wait(self, seconds=NO_HANG):
+        """Its exit status, or minus the signal."""
+        end = time.monotonic() + seconds
+        while self.status is None:
+            if not self.pump(0.02):
+                time.sleep(0.01)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > end:
+                raise Wrong("it does not end\n" + self.text())
+        while self.pump(0.05) and select.select([self.fd], [], [], 0)[0]:
+            pass
+        return self.status
+
+    def left(self):
+        """Processes of this program that there are."""
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit() and int(name) != os.getpid():
+                try:
+                    with open("/proc/%s/environ" % name, "rb") as file:
+                        environ = file.read() + b"\0"
+                    with open("/proc/%s/stat" % name) as file:
+                        state = file.read().rsplit(")", 1)[1].split()[0]
+                except OSError:
+                    continue
+                if self.mark in environ and state != "Z":
+                    found.append(int(name))
+        return found
+
+    def end(self, mode=True):
+        """After its end: nothing is left, and the terminal is as it was."""
+        if mode and termios.tcgetattr(self.fd) != self.mode:
+            raise Wrong("the terminal's mode has changed\n" + self.text())
+        end = time.monotonic() + 8
+        while self.left():
+            if time.monotonic() > end:
+                raise Wrong("left: %s\n%s" % (self.left(), self.text()))
+            time.sleep(0.05)
+
+    def close(self):
+        for pid in self.left():
+            os.kill(pid, signal.SIGKILL)
+        if self.status is None:
+            try:
+                os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                pass
+        os.close(self.fd)
+
+
+def check(that, why, program):
+    if not that:
+        raise Wrong(why + "\n" + program.text())
+
+
+# ---- the scenarios -------------------------------------------------------------------------------------------------------------
+
+
+def once(start, way):
+    p = start("once")
+    place = p.prompt()
+    check((place == "root") == (way == "root"), "the prompt names " + place, p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    check("error" not in p.text().lower(), "the word error", p)
+    check(not PROMPT.search(p.said, p.read_to), "a second prompt", p)
+    return p
+
+
+def commands(start, way):
+    p = start("once")
+    p.prompt()
+    where = p.ask("where")
+    check("once" in where and "stops.cpp:" in where, "no line of the program in `where`", p)
+    check("mitogen::" not in where and "mitogen::" in p.ask("frames"), "the library's frames", p)
+    check("#1" in p.ask("up") and "#0" in p.ask("down") and "no frame" in p.ask("frame 99"), "up, down, frame", p)
+    check("doubled = 42" in p.ask("print doubled"), "print", p)
+    check('b = {left: 21, name: "first\\n"}' in p.ask("print b"), "print of a struct", p)
+    check("doubled = 43" in p.ask("set doubled 43"), "set", p)
+    check("cannot be set" in p.ask("set b 1"), "set of a struct", p)
+    check("is no value" in p.ask("set doubled x"), "set to nonsense", p)
+    check("no variable" in p.ask("print nothing"), "print of what there is not", p)
+    check("at this prompt" in p.ask("contexts"), "contexts", p)
+    check("is no command" in p.ask("frobnicate"), "an unknown command", p)
+    check("continue" in p.ask("help"), "help", p)
+    p.line("continue")
+    check(p.wait() == 0, "status", p)
+    check("result 43" in p.text(), "no result", p)
+    return p
+
+
+def again(start, way):
+    """Ten stops: five are passed, each with `where`; then quit."""
+    p = start("again")
+    for _ in range(5):
+        p.prompt()
+        p.ask("where")
+        p.line("continue")
+    p.prompt()
+    p.line("quit")
+    check(p.wait() == 1, "status", p)
+    check("quit" in p.text().split("body: ", 1)[1], "the caller's error does not say quit", p)
+    check(not PROMPT.search(p.said, p.read_to), "a further prompt", p)
+    return p
+
+
+def twice(start, way):
+    """Three contexts ask twice: one prompt at a time."""
+    p = start("twice")
+    for _ in range(6):
+        p.prompt()
+        check(p.is_silent(0.3), "a second prompt before continue", p)
+        p.line("c")
+    check(p.wait() == 0 and "result 3" in p.text(), "no result", p)
+    return p
+
+
+def interrupts(start, way):
+    """Three Ctrl-C, each by itself."""
+    p = start("once")
+    place = p.prompt()
+    for _ in range(3):
+        time.sleep(2.1)
+        p.type("wher\x03")
+        check(p.prompt() == place, "another prompt", p)
+    check("once" in p.ask("where"), "where", p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
+def two_interrupts(start, way):
+    p = start("once")
+    p.prompt()
+    p.type("\x03")
+    p.prompt()
+    p.type("\x03")
+    check(p.wait(10) != 0, "status", p)
+    return p
+
+
+def nursery_fails(start, way):
+    """The nursery fails while one stands there: the idle one is cleaned up, it stays until it goes on."""
+    p = start("nursery")
+    place = p.prompt()
+    p.wait_for(rb"idle one: cleaned up")
+    time.sleep(1)
+    check("once" in p.ask("where"), "where", p)
+    p.line("continue")
+    while p.prompt_or_end():  # of the failure, which leaves the body
+        p.line("continue")
+    check(p.wait() == 1, "status", p)
+    check("the failure" in p.text().split("body: ", 1)[1], "not the failure", p)
+    return p
+
+
+def hangs(start, way):
+    """It is not killed while it stands there for longer than the grace; then it is."""
+    p = start("hangs")
+    p.prompt()
+    time.sleep(4)
+    check("hangs" in p.ask("where"), "where", p)
+    p.line("continue")
+    begin = time.monotonic()
+    while p.prompt_or_end():  # of the failure, which leaves the body
+        p.line("continue")
+    check(p.wait() == 1 and time.monotonic() - begin < 10, "status", p)
+    check("the failure" in p.text().split("body: ", 1)[1], "not the failure", p)
+    return p
+
+
+def cancel_queued(start, way):
+    p = start("cancel_queued")
+    place = p.prompt()
+    p.wait_for(rb"queued: ended", 10)
+    p.line("continue")
+    check(p.wait() == 0 and "result 2" in p.text(), "no result", p)
+    check(not PROMPT.search(p.said, p.read_to), "a prompt of what was cancelled", p)
+    return p
+
+
+def killed(start, way):
+    """The one that stands there is killed: the next one has the terminal at once."""
+    p = start("killed")
+    first = p.prompt()
+    p.wait_for(rb"kills\r?\n")
+    begin = time.monotonic()
+    second = p.prompt()
+    check(second != first, "the same prompt", p)
+    check(time.monotonic() - begin < 2, "late", p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 8" in p.text(), "no result", p)
+    check("signal 9" in p.text().split("lost: ", 1)[1], "the error does not say signal 9", p)
+    return p
+
+
+def silent(start, way):
+    p = start("silent")
+    p.prompt()
+    slow = int(p.wait_for(rb"slow: (\d+)").group(1))
+    check(slow <= 4, "%d of 40 calls of a sibling took more than 100 ms" % slow, p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 2" in p.text(), "no result", p)
+    return p
+
+
+def body_throws(start, way):
+    p = start("body_throws")
+    p.prompt()
+    time.sleep(3)
+    check("once" in p.ask("where"), "where", p)
+    p.line("continue")
+    check(p.wait() == 1, "status", p)
+    check("the body's own" in p.text(), "not the body's error", p)
+    return p
+
+
+def returns(start, way):
+    """The root's end waits, and says for whom."""
+    p = start("returns")
+    place = p.prompt()
+    p.wait_for(rb"the end of this program waits for " + place.encode())
+    check("once" in p.ask("where"), "where", p)
+    p.line("continue")
+    check(p.wait() == 0, "status", p)
+    return p
+
+
+def threads(start, way):
+    p = start("threads")
+    p.prompt()
+    check(p.is_silent(0.3), "two prompts at once", p)
+    p.line("continue")
+    p.prompt()
+    p.line("continue")
+    check(p.wait() == 0 and "result 2" in p.text(), "no result", p)
+    return p
+
+
+def no_echo(start, way):
+    """A terminal without echo, and in no line mode, is so again."""
+    p = start("once", echo=False)
+    p.prompt()
+    check("\nwhere" in p.ask("where") or "where\r\n" in p.text(), "no echo at the prompt", p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
+def end_of_file(start, way):
+    p = start("once")
+    p.prompt()
+    p.type("\x04")
+    check(p.wait() == 0 and "result 42" in p.text(), "Ctrl-D is not continue", p)
+    return p
+
+
+def stopped(start, way):
+    """Ctrl-Z stops the program; when it goes on, the prompt is there again, and works."""
+    p = start("once", job=True)
+    place = p.prompt()
+    for _ in range(2):
+        p.type("\x1a")
+        p.wait_for(rb"\[stopped\]")
+        p.line("fg")
+        check(p.prompt() == place, "another prompt", p)
+    check("once" in p.ask("where"), "where", p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
+def root_is_killed(start, way):
+    p = start("once")
+    p.prompt()
+    os.kill(p.pid, signal.SIGKILL)
+    p.wait()
+    p.end(mode=False)
+    return None, p
+
+
+def hangs_up(start, way):
+    """The terminal goes away at the prompt."""
+    p = start("once")
+    p.prompt()
+    os.close(p.fd)
+    p.fd = os.open("/dev/null", os.O_RDWR)
+    end = time.monotonic() + 12
+    while p.left() and time.monotonic() < end:
+        time.sleep(0.05)
+    check(not p.left(), "left: %s" % p.left(), p)
+    return None, p
+
+
+def throws(start, way):
+    p = start("throws")
+    place = p.prompt()
+    check("thrown at 3" in p.text(), "the prompt does not say what was thrown", p)
+    p.line("continue")
+    if way != "root":  # the caller's body throws it again
+        check(p.prompt() == "root", "no prompt in the root", p)
+        p.line("continue")
+    check(p.wait() == 1, "status", p)
+    check("thrown at 3" in p.text().split("body: ", 1)[1], "another error", p)
+    return p
+
+
+def task(start, way):
+    p = start("task")
+    p.prompt()
+    p.wait_for(rb"others: 3")
+    p.line("continue")
+    check(p.wait() == 0 and "result 5" in p.text(), "no result", p)
+    return p
+
+
+def loop(start, way):
+    p = start("loop")
+    check(p.wait() == 0 and "result 1" in p.text(), "no result", p)
+    check("must not stop" in p.text() and "run_on" in p.text(), "the log does not say why", p)
+    check(not PROMPT.search(p.said), "a prompt", p)
+    return p
+
+
+def unarmed(start, way):
+    p = start("once", debug=False)
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    check(not PROMPT.search(p.said), "a prompt", p)
+    return p
+
+
+def many(start, way):
+    p = start("many")
+    for _ in range(50):
+        p.prompt()
+        p.line("c")
+    check(p.wait() == 0 and "result 100" in p.text(), "no result", p)
+    return p
+
+
+def no_terminal(stops, way):
+    """A root without a terminal: a report, and it goes on."""
+    import subprocess
+    done = subprocess.run([stops, way, "once"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=NO_HANG,
+                          start_new_session=True, env=dict(os.environ, MITOGEN_DEBUG="1"))
+    said = done.stderr.decode()
+    if done.returncode != 0 or b"result 42" not in done.stdout:
+        raise Wrong("no result\n" + said)
+    if "breakpoint in once" not in said or "stops.cpp:" not in said:
+        raise Wrong("no report\n" + said)
+
+
+SCENARIOS = {f.__name__: f for f in (once, commands, again, twice, interrupts, two_interrupts, nursery_fails, hangs, cancel_queued, killed, silent,
+                                     body_throws, returns, threads, no_echo, end_of_file, stopped, root_is_killed, hangs_up, throws, task,
+                                     loop, unarmed, many)}
+# What needs a context that is not the program itself.
+BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop"}
+
+
+def main(stops, way, names):
+    failed = 0
+    for name in names or [n for n in list(SCENARIOS) + ["no_terminal"] if way != "root" or n not in BELOW]:
+        begin = time.monotonic()
+        programs = []
+
+        def start(what, **options):
+            programs.append(Program(stops, way, what, **options))
+            return programs[-1]
+
+        try:
+            if name == "no_terminal":
+                no_terminal(stops, way)
+            else:
+                p = SCENARIOS[name](start, way)
+                if not isinstance(p, tuple):
+                    p.end()
+            print("ok    %-16s %5.1f s" % (name, time.monotonic() - begin), flush=True)
+        except Wrong as why:
+            failed += 1
+            print("WRONG %s\n%s" % (name, why), flush=True)
+        finally:
+            for p in programs:
+                p.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
