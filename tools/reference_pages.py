@@ -39,6 +39,9 @@ PAGES = {
         ["nursery", "nursery_options", "nursery_task", "restart", "restart_policy",
          "restarting_tasks", "restarted_dialog", "on_signal", "on_interrupt",
          "signal_set"]),
+    "group": (
+        "Groups", "Sets of names.",
+        ["name_set", "name_slice"]),
     "methods": (
         "Connection methods", "The options of every way to make a child; see [methods](../methods.md).",
         ["local", "fork_options", "ssh", "host_keys", "sudo", "su", "doas", "docker",

@@ -75,6 +75,8 @@
 #include <mitogen/flow/open_dialog.hpp>
 #include <mitogen/flow/remote_range.hpp>
 #include <mitogen/flow/watchers.hpp>
+#include <mitogen/group/name_set.hpp>
+#include <mitogen/group/unique_names.hpp>
 #include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/join/joined.hpp>
