@@ -34,6 +34,11 @@
 #include <mitogen/child/staged_children.hpp>
 #include <mitogen/child/subtree.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/debug/frame.hpp>
+#include <mitogen/debug/frame_names.hpp>
+#include <mitogen/debug/frame_text.hpp>
+#include <mitogen/debug/own_frames.hpp>
+#include <mitogen/debug/symbolizer.hpp>
 #include <mitogen/flow/inbox.hpp>
 #include <mitogen/flow/item/item_sink.hpp>
 #include <mitogen/flow/node_sender.hpp>
@@ -129,6 +134,7 @@
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/pipe_size.hpp>
 #include <mitogen/os/poll.hpp>
+#include <mitogen/os/process/backtrace.hpp>
 #include <mitogen/os/process/copies.hpp>
 #include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/debugger.hpp>
@@ -144,8 +150,10 @@
 #include <mitogen/os/process/signal_watch.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/program/executable.hpp>
+#include <mitogen/os/program/loaded_modules.hpp>
 #include <mitogen/os/program/program_kind.hpp>
 #include <mitogen/os/program/program_words.hpp>
+#include <mitogen/os/program/symbol_table.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/random.hpp>
 #include <mitogen/os/stdio/stderr.hpp>

@@ -31364,6 +31364,889 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/debug/frame.hpp ----
+// frame.hpp: one frame of a thread's stack: as it travels, and as it is shown.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Frames of one stack that are taken, sent and named; what is further out is left out.
+inline constexpr std::size_t most_frames = 256;
+
+/// A place in the code of some build, which whoever has a copy of that build with its symbols can
+/// name. Where it comes from another context, all of it is what that context says.
+struct frame {
+    std::string build_id{}; ///< of the module, in hex; empty if its linker made none
+    /// where its file lay there: to be shown, not to be opened; empty: the program itself
+    std::string module{};
+    std::uint64_t offset = 0; ///< from where the module is loaded: the address in its file
+    bool is_call_site = false; ///< what a call returns to: the call itself is before it
+};
+
+/// What a frame is in the source.
+struct named_frame {
+    std::string function{}; ///< with its namespaces and parameters; or "module+0x12ab"
+    std::string file{};     ///< empty: not known
+    std::uint32_t line = 0; ///< counted from 1; 0: not known, like the file
+    bool inlined = false;   ///< its code stands in that of the next one
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/user/user_file.hpp ----
+// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in
+// another root directory its lookups would load modules from there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// One user, and the groups that he is in, his own first.
+struct user_entry {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::string home{};
+    std::string shell{};
+    std::vector<std::uint32_t> groups{};
+};
+
+namespace detail {
+
+// The next line of `text`, which is cut off there.
+inline std::string_view next_line(std::string_view& text) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return line;
+}
+
+// The fields of a line. False if there are fewer than N; the last one has all the rest.
+template <std::size_t N>
+MITOGEN_COLD bool split_fields(std::string_view line, char by,
+                               std::array<std::string_view, N>& fields) {
+    for (std::size_t i = 0; i + 1 < N; ++i) {
+        const std::size_t end = line.find(by);
+        if (end == std::string_view::npos) return false;
+        fields[i] = line.substr(0, end);
+        line.remove_prefix(end + 1);
+    }
+    fields[N - 1] = line;
+    return true;
+}
+
+// 2^32 - 1 is no id: it means "unchanged" to the system.
+inline std::optional<std::uint32_t> id_number(std::string_view digits) {
+    std::uint32_t value = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() ||
+        value == UINT32_MAX)
+        return std::nullopt;
+    return value;
+}
+
+inline bool lists(std::string_view members, std::string_view name) {
+    while (!members.empty()) {
+        const std::size_t end = members.find(',');
+        if (members.substr(0, end) == name) return true;
+        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// The user of that name in the texts of /etc/passwd and /etc/group; nothing if there is none.
+/// Lines that are no entries are passed over. At most 65536 groups, the kernel's limit
+/// (NGROUPS_MAX).
+MITOGEN_COLD
+inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group,
+                                           std::string_view name) {
+    constexpr std::size_t most_groups = 65536;
+    while (!passwd.empty()) {
+        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
+        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name ||
+            name.empty())
+            continue;
+        const auto uid = detail::id_number(f[2]);
+        const auto gid = detail::id_number(f[3]);
+        if (!uid || !gid) continue;
+        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
+        while (!group.empty() && found.groups.size() < most_groups) {
+            std::array<std::string_view, 4> g; // name, password, gid, members
+            if (!detail::split_fields(detail::next_line(group), ':', g) ||
+                !detail::lists(g[3], name))
+                continue;
+            if (const auto id = detail::id_number(g[2]); id && *id != *gid)
+                found.groups.push_back(*id);
+        }
+        return found;
+    }
+    return std::nullopt;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/user/credentials.hpp ----
+// credentials.hpp: this process becomes another user; and executes another program.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+#if defined(__linux__)
+/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
+inline long set_groups(const std::vector<std::uint32_t>& groups) {
+#if defined(SYS_setgroups32)
+    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
+#else
+    constexpr long number = SYS_setgroups;
+#endif
+    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
+    return checked("setgroups", -1,
+                   [&] { return ::syscall(number, groups.size(), groups.data()); });
+}
+#endif
+
+/// Sets the group, for good. 0 or -errno.
+inline long set_group(std::uint32_t gid) {
+    return checked("setgid", -1, [=] { return ::setgid(gid); });
+}
+
+/// Sets the user, for good. 0 or -errno.
+inline long set_user(std::uint32_t uid) {
+    return checked("setuid", -1, [=] { return ::setuid(uid); });
+}
+
+/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
+MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
+    const auto set = [](const char* variable, const char* value) {
+        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
+    };
+    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
+    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
+    if (rc >= 0) rc = set("LOGNAME", name.c_str());
+    if (rc >= 0) rc = set("USER", name.c_str());
+    return rc;
+}
+
+/// Changes the working directory to `path`, or, if that is not possible, to the root directory.
+inline void change_directory(const std::string& path) {
+    if (path.empty() || ::chdir(path.c_str()) < 0)
+        if (::chdir("/") < 0) return; // this process stays in its place
+}
+
+/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
+inline long execute(const std::vector<std::string>& argv) {
+    std::vector<char*> list;
+    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
+    list.push_back(nullptr);
+    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/output_of.hpp ----
+// output_of.hpp: runs a program for what it prints.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What a program printed, at most so much of it as the function that ran it takes, and how it
+/// ended.
+struct printed {
+    std::string text{};
+    exit_status status{};
+};
+
+/// Runs it with nothing to read; its stderr is ours. At most 64 KiB of what it prints is kept. It
+/// dies with this process, which must have no other threads: it is a copy first. Blocks: until it
+/// has ended.
+inline result<printed> output_of(const std::vector<std::string>& argv) {
+    constexpr std::size_t most = 65536;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    [[maybe_unused]] const ::pid_t self = ::getpid();
+    rc = checked("fork", -1, [] { return ::fork(); });
+    if (rc < 0) return failure("fork", rc);
+    if (rc == 0) {
+#if defined(__linux__)
+        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
+#endif
+        put_null(0);
+        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
+    }
+    kill_on_destroy_process runs(static_cast<::pid_t>(rc));
+    out.reset();
+    printed p;
+    char block[512];
+    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
+        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
+    p.status = runs.wait();
+    return p;
+}
+
+/// How much a program may take.
+struct output_limits {
+    std::size_t bytes = 65536;
+    duration_ns patience = 5'000'000'000;
+};
+
+namespace detail {
+
+// Appends until the other end closes the pipe (true), or a limit is reached.
+inline bool read_until(int fd, std::size_t most, instant deadline, std::string& text) {
+    char block[4096];
+    while (text.size() < most) {
+        const duration_ns left = deadline - monotonic_now();
+        if (left <= 0) return false;
+        ::pollfd ready{fd, POLLIN, 0};
+        const long rc = os::poll(&ready, 1, left);
+        if (rc < 0) return false;
+        if (rc == 0) continue; // a signal, or the deadline
+        const long n = read(fd, block, std::min(sizeof block, most - text.size()));
+        if (n <= 0) return n == 0;
+        text.append(block, static_cast<std::size_t>(n));
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// Runs a program for what it prints, while this one goes on: `options` without descriptors. It has
+/// nothing to read, and its stderr goes nowhere. At a limit it is killed, with its process group:
+/// the result is what has come until then, and its status says SIGKILL.
+///
+/// Errors: as spawn(). Threads: as spawn(). Blocks: until it has ended, or for `patience`.
+MITOGEN_COLD inline result<printed> output_within(spawn_options options,
+                                                  const output_limits& most) {
+    constexpr duration_ns look_again = 10'000'000; // where the end of a process can't be polled
+    const instant deadline = monotonic_now() + most.patience;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    const unique_fd nowhere(static_cast<int>(rc = open("/dev/null", O_WRONLY)));
+    if (rc < 0) return failure("open(/dev/null)", rc);
+    options.out = out.get();
+    options.err = nowhere.get();
+    options.new_process_group = true;
+    auto runs = spawn(options);
+    if (!runs) return runs.error();
+    out.reset();
+    printed p;
+    if (detail::read_until(in.get(), most.bytes, deadline, p.text)) {
+        while (!runs->try_wait_group()) {
+            const duration_ns left = deadline - monotonic_now();
+            if (left <= 0) break;
+            ::pollfd ended{runs->poll_fd(), POLLIN, 0};
+            static_cast<void>(
+                os::poll(&ended, 1, ended.fd < 0 ? std::min(left, look_again) : left));
+        }
+    }
+    static_cast<void>(runs->signal_group(SIGKILL)); // nothing, if it is reaped
+    p.status = runs->wait();
+    return p;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/program/symbol_table.hpp ----
+// symbol_table.hpp: whether the file of a program names all of its functions, or was stripped.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// True if the file at `path`, of this kind of machine, has the symbol table that strip(1) removes.
+/// False if it can't be read, and where it is not known how: always but on Linux. Threads: any.
+/// Blocks: for the file.
+MITOGEN_COLD inline bool has_symbol_table([[maybe_unused]] const char* path) {
+#if defined(__linux__) && __has_include(<link.h>) && defined(ELFMAG)
+    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    ElfW(Ehdr) begin{};
+    if (!file || os::pread(file.get(), &begin, sizeof begin, 0) < static_cast<long>(sizeof begin) ||
+        std::memcmp(begin.e_ident, ELFMAG, SELFMAG) != 0)
+        return false;
+    for (int i = 0; i < begin.e_shnum; ++i) { // 16 bits
+        ElfW(Shdr) section{};
+        const auto at = begin.e_shoff + static_cast<std::uint64_t>(i) * begin.e_shentsize;
+        const long n = os::pread(file.get(), &section, sizeof section, static_cast<::off_t>(at));
+        if (n < static_cast<long>(sizeof section)) return false;
+        if (section.sh_type == SHT_SYMTAB) return true;
+    }
+#endif
+    return false;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/symbolizer.hpp ----
+// symbolizer.hpp: asks the tool that comes with a compiler which lines of the source some addresses
+// of a file are.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What of a text that names code is kept: names that templates make have no end.
+inline constexpr std::size_t most_code_text = 1024;
+/// Functions that are inlined into one another at one address, of which are shown so many.
+inline constexpr std::size_t most_inlined = 64;
+
+inline std::string hex_text(std::uint64_t number) {
+    std::string digits;
+    do digits += "0123456789abcdef"[number & 15u];
+    while ((number >>= 4) != 0);
+    std::reverse(digits.begin(), digits.end());
+    return "0x" + digits;
+}
+
+/// False if `text` is something else than "0x" and digits.
+inline bool read_hex(std::string_view text, std::uint64_t& number) noexcept {
+    if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) return false;
+    number = 0;
+    for (const char c : text.substr(2)) {
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) return false;
+        number = number << 4 | static_cast<unsigned>(digit);
+    }
+    return true;
+}
+
+/// "a/b.cpp:12 (discriminator 3)"; what is not known is "??", "?" or 0.
+inline void read_line_of_code(std::string_view text, named_frame& to) {
+    text = text.substr(0, text.find(" (discriminator "));
+    const std::size_t colon = text.rfind(':');
+    const std::string_view file = text.substr(0, colon);
+    if (colon == text.npos || file.empty() || file.starts_with("??")) return;
+    std::uint32_t line = 0;
+    for (const char c : text.substr(colon + 1)) {
+        if (c < '0' || c > '9' || line > UINT32_MAX / 10 - 1) break;
+        line = line * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    if (line == 0) return; // the file may be an object file then
+    to.file = visible_name(file, most_code_text);
+    to.line = line;
+}
+
+/// What addr2line -a -f -i prints for `addresses`: of each, itself, and then the function and the
+/// line for every function that is inlined there and the one that holds them all. Those that are
+/// not in it, and all behind where it is cut off, are left without names.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+read_symbols(std::string_view text, std::span<const std::uint64_t> addresses) {
+    std::vector<std::vector<named_frame>> all(addresses.size());
+    std::size_t count = 0; // of addresses that have been read
+    std::string_view function;
+    for (std::size_t end = 0; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+        const std::string_view line = text.substr(0, end);
+        std::uint64_t address = 0;
+        if (function.empty() && read_hex(line, address)) {
+            if (count == addresses.size() || address != addresses[count]) return all;
+            ++count;
+        } else if (count == 0) {
+            return all; // not what was asked for
+        } else if (function.empty()) {
+            function = line;
+        } else {
+            auto& names = all[count - 1];
+            named_frame one;
+            if (!function.starts_with("??")) one.function = visible_name(function, most_code_text);
+            read_line_of_code(line, one);
+            function = {};
+            if (names.size() == most_inlined) names.pop_back(); // the outermost one is the last
+            if (!names.empty()) names.back().inlined = true;
+            if (!one.function.empty() || !one.file.empty()) names.push_back(std::move(one));
+        }
+    }
+    return all;
+}
+
+inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& names) {
+    return std::count_if(names.begin(), names.end(), [](const auto& each) {
+        return !each.empty() && each.back().line > 0;
+    });
+}
+
+/// Names addresses of the file at `path`, which is one of this program's own and trusted, by
+/// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
+/// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
+    constexpr std::size_t most_printed = 4 << 20;
+    // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and
+    // gives some inlined functions of one file alone (static ones) the name of what is around them.
+    // So it is the second.
+    const std::vector<std::string> tools[] = {
+        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path},
+        {"addr2line", "-a", "-f", "-C", "-i", "-e", path}};
+    std::vector<std::vector<named_frame>> best(addresses.size());
+    for (const std::vector<std::string>& tool : tools) {
+        os::spawn_options options;
+        options.path = tool[0];
+        options.argv = tool;
+        // somebody waits for the answer: nothing is to be fetched from elsewhere for it
+        options.environment = {"DEBUGINFOD_URLS", "LC_ALL=C"};
+        for (const std::uint64_t each : addresses) options.argv.push_back(hex_text(each));
+        const duration_ns left = deadline - os::monotonic_now();
+        if (left <= 0) break;
+        const duration_ns part = &tool == &tools[0] ? left / 2 : left; // that the other has a turn
+        const auto said = os::output_within(options, {.bytes = most_printed, .patience = part});
+        if (!said) continue;
+        auto names = read_symbols(said->text, addresses);
+        const auto known = [](const auto& each) { return !each.empty(); };
+        const bool first = std::none_of(best.begin(), best.end(), known);
+        if (first || lines_known(names) > lines_known(best)) best = std::move(names);
+        if (said->status.success() && lines_known(best) > 0) break;
+    }
+    if (os::has_symbol_table(path.c_str())) return best;
+    // what has no line is named by the exported symbol before it then, however far that is
+    for (auto& each : best)
+        std::erase_if(each, [](const named_frame& one) { return one.line == 0; });
+    return best;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/program/loaded_modules.hpp ----
+// loaded_modules.hpp: the program and the libraries whose code is in this process's memory, with
+// what tells their builds apart.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if __has_include(<dlfcn.h>)
+#include <dlfcn.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// The program, or a library.
+struct loaded_module {
+    std::string build_id{}; ///< the linker's, in hex; empty if it made none
+    std::string path{};     ///< as the loader tells it; empty: the program itself
+    std::uintptr_t base = 0; ///< what its file calls address 0
+    std::uintptr_t code_begin = 0; ///< all of its code is from here
+    std::uintptr_t code_end = 0;   ///< to here
+};
+
+namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
+// Where a segment lies. False if no part of the file that is in memory holds it.
+inline bool is_loaded(const ::dl_phdr_info& object, std::uintptr_t at, std::size_t size) {
+    for (int i = 0; i < object.dlpi_phnum; ++i) {
+        const auto& segment = object.dlpi_phdr[i];
+        if (segment.p_type == PT_LOAD && at >= segment.p_vaddr && size <= segment.p_filesz &&
+            at - segment.p_vaddr <= segment.p_filesz - size)
+            return true;
+    }
+    return false;
+}
+
+MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object) {
+    constexpr std::size_t most_digits = 128; // SHA-512, more than any linker makes
+    loaded_module found;
+    found.base = object.dlpi_addr;
+    for (int i = 0; i < object.dlpi_phnum; ++i) {
+        const auto& segment = object.dlpi_phdr[i];
+        const auto begin = static_cast<std::uintptr_t>(segment.p_vaddr);
+        const auto size = static_cast<std::size_t>(segment.p_filesz);
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+            if (found.code_end == 0) found.code_begin = found.base + begin;
+            found.code_end = found.base + begin + static_cast<std::size_t>(segment.p_memsz);
+        } else if (segment.p_type == PT_NOTE && found.build_id.empty() &&
+                   is_loaded(object, begin, size)) {
+            found.build_id =
+                find_build_id(reinterpret_cast<const unsigned char*>(found.base + begin), size);
+            if (found.build_id.size() > most_digits) found.build_id.clear();
+        }
+    }
+    return found;
+}
+#endif
+
+} // namespace detail
+
+/// All of them as they are now, the program first. Nothing where it is not known how: always but on
+/// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
+MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+    std::vector<loaded_module> all;
+#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            auto& found = *static_cast<std::vector<loaded_module>*>(to);
+            loaded_module one = detail::module_of_object(*object);
+            // of the program musl tells the name that it was started by
+            if (!found.empty() && object->dlpi_name) one.path = object->dlpi_name;
+            found.push_back(std::move(one));
+            return 0;
+        },
+        &all));
+#endif
+    return all;
+}
+
+/// The one that has the code at `address`; null if none has.
+inline const loaded_module* module_of(const std::vector<loaded_module>& all,
+                                      std::uintptr_t address) noexcept {
+    for (const loaded_module& each : all)
+        if (address >= each.code_begin && address < each.code_end) return &each;
+    return nullptr;
+}
+
+/// A path by which another program finds the file of this one, as it was when it was started
+/// (self_executable): its own path, or a descriptor of ours if another file lies there now. Empty
+/// if the system can't tell. Threads: any.
+MITOGEN_COLD inline std::string path_of_self() {
+    std::string path = self_path();
+    const int held = self_executable().get();
+    const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
+    if (held < 0 || (there && same_file(there.get(), held))) return path;
+#if defined(__linux__)
+    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(held);
+#else
+    return {};
+#endif
+}
+
+/// A name that the loader itself knows for code, which is only what libraries offer to others.
+struct exported_name {
+    std::string name{};       ///< as the linker writes it; empty: none is known
+    std::uintptr_t begin = 0; ///< where what is named begins
+};
+
+/// The exported name of what `address` is in. None where asking would take another library:
+/// the C library of Linux had it in one of its own until glibc 2.34. Threads: any.
+MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr_t address) {
+#if defined(__linux__) && __has_include(<dlfcn.h>) && defined(RTLD_DEFAULT) &&                     \
+    (!defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+    ::Dl_info found{};
+    if (::dladdr(reinterpret_cast<const void*>(address), &found) != 0 && found.dli_sname)
+        return {found.dli_sname, reinterpret_cast<std::uintptr_t>(found.dli_saddr)};
+#endif
+    return {};
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frame_names.hpp ----
+// frame_names.hpp: names the frames of another context's stack from this process's own copy of the
+// same build, which has the symbols that the other one may lack.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
+MITOGEN_COLD inline std::string module_and_offset(const frame& of) {
+    constexpr std::size_t most_module = 100;
+    constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
+    std::string_view name(of.module);
+    if (name.size() > most_read) name.remove_prefix(name.size() - most_read);
+    name.remove_prefix(name.rfind('/') + 1); // npos + 1 is 0
+    return (of.module.empty() ? "program" : visible_name(name, most_module)) + "+" +
+           hex_text(of.offset);
+}
+
+/// The module of ours that is of the same build, and has code where the frame says so; null: there
+/// is none. Of builds without an id only our program itself is taken for another's, as a child
+/// usually runs it.
+inline const os::loaded_module* own_module_of(const frame& of,
+                                              const std::vector<os::loaded_module>& own) noexcept {
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        const os::loaded_module& each = own[i];
+        if (each.build_id != of.build_id) continue;
+        if (each.build_id.empty() && (i != 0 || !of.module.empty())) continue;
+        const std::uint64_t begin = each.code_begin - each.base;
+        const std::uint64_t end = each.code_end - each.base;
+        // what is returned to may be behind the last instruction
+        if (of.offset >= begin + of.is_call_site && of.offset < end + of.is_call_site) return &each;
+    }
+    return nullptr;
+}
+
+/// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
+MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::loaded_module& own) {
+    const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
+    const os::exported_name found = os::exported_name_at(address - of.is_call_site);
+    if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        abi::__cxa_demangle(found.name.c_str(), nullptr, nullptr, &status), &std::free);
+    return visible_name(readable ? std::string_view(readable.get()) : found.name, most_code_text) +
+           "+" + hex_text(address - found.begin);
+}
+
+/// Of each frame, the functions that are inlined there, innermost first, and the one whose code it
+/// is: never nothing. What is beyond `most_frames` is left out.
+///
+/// A frame is named if its build is one that this process has loaded too, and by that copy of it
+/// alone: no file is opened because a frame names it. The lines come from a tool in PATH (see
+/// symbols_of), which runs once for each module. What it can't name is shown by the exported symbol
+/// before it, or as "module+0x12ab".
+/// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
+/// the tools, at most for `patience` in all.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
+    frames = frames.first(std::min(frames.size(), most_frames));
+    const instant deadline = after(os::monotonic_now(), patience);
+    const std::vector<os::loaded_module> own = os::loaded_modules();
+    std::vector<const os::loaded_module*> homes;
+    for (const frame& each : frames) homes.push_back(own_module_of(each, own));
+
+    std::vector<std::vector<named_frame>> names(frames.size());
+    for (const os::loaded_module& module : own) {
+        std::vector<std::uint64_t> addresses;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            if (homes[i] != &module) continue;
+            addresses.push_back(frames[i].offset - frames[i].is_call_site);
+            places.push_back(i);
+        }
+        if (places.empty()) continue;
+        const std::string path = &module == &own[0] ? os::path_of_self() : module.path;
+        if (!path.starts_with('/')) continue; // the kernel's vdso has no file
+        auto found = symbols_of(path, addresses, deadline);
+        for (std::size_t i = 0; i < places.size(); ++i) names[places[i]] = std::move(found[i]);
+    }
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        if (names[i].empty()) names[i].emplace_back();
+        for (named_frame& each : names[i]) {
+            if (!each.function.empty()) continue;
+            if (homes[i]) each.function = exported_name_of(frames[i], *homes[i]);
+            if (each.function.empty()) each.function = module_and_offset(frames[i]);
+        }
+    }
+    return names;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frame_text.hpp ----
+// frame_text.hpp: a stack as it is shown, from the program's own line on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Reads the name of a function as demanglers write it, up to its parameters.
+class function_name_reader {
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0; // of the name; what is before it is the type that is returned
+    int depth_ = 0;         // of brackets
+
+    bool skip(std::string_view word) noexcept {
+        if (!text_.substr(at_).starts_with(word)) return false;
+        at_ += word.size();
+        return true;
+    }
+
+    // Of operators, whose names hold brackets and blanks. Of a conversion the rest is a type.
+    bool skip_operator() noexcept {
+        constexpr std::string_view word = "operator";
+        constexpr std::string_view signs = "<>=!+-*/%^&|~,";
+        const bool begins = at_ == begin_ || text_[at_ - 1] == ':';
+        if (!begins || !text_.substr(at_).starts_with(word)) return false;
+        const std::string_view rest = text_.substr(at_ + word.size());
+        if (rest.empty() || (signs.find(rest[0]) == signs.npos && rest[0] != '(' &&
+                             rest[0] != '[' && rest[0] != ' '))
+            return false;
+        at_ += word.size();
+        if (skip("()") || skip("[]")) return true;
+        while (at_ < text_.size() && signs.find(text_[at_]) != signs.npos) ++at_;
+        if (text_.substr(at_).starts_with(" <")) ++at_; // its template arguments
+        else if (rest[0] == ' ') at_ = text_.size();
+        return true;
+    }
+
+public:
+    explicit function_name_reader(std::string_view text) noexcept : text_(text) {}
+
+    std::string_view read() noexcept {
+        while (at_ < text_.size()) {
+            if (depth_ == 0 && (skip("(anonymous namespace)") || skip_operator())) continue;
+            const char c = text_[at_];
+            // a bracket in front of a name is part of the type before it: decltype (x)
+            if (c == '(' && depth_ == 0 && at_ != begin_) break;
+            if (c == '<' || c == '(' || c == '{' || c == '[') ++depth_;
+            if ((c == '>' && text_[at_ - (at_ > 0)] != '-') || c == ')' || c == '}' || c == ']')
+                --depth_;
+            ++at_;
+            if (c == ' ' && depth_ == 0) begin_ = at_;
+        }
+        return text_.substr(begin_, at_ - begin_);
+    }
+};
+
+/// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
+/// program's functions.
+inline bool is_library_frame(const named_frame& one) noexcept {
+    const std::string_view name = function_name_reader(one.function).read();
+    if (name.starts_with("mitogen::")) return true;
+    // of an inlined lambda some compilers tell no more than "operator()"
+    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
+}
+
+/// All in one line, from the innermost one that is not the library's; all of them if they all are.
+MITOGEN_COLD inline std::vector<named_frame>
+frames_to_show(std::span<const std::vector<named_frame>> named) {
+    std::vector<named_frame> all;
+    for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (is_library_frame(all[i])) continue;
+        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i));
+        break;
+    }
+    return all;
+}
+
+/// "function at file:line", with "(inlined) " before it, without what is not known.
+MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
+    std::string text = (one.inlined ? "(inlined) " : "") + one.function;
+    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
+    return text;
+}
+
+/// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
+MITOGEN_COLD inline std::string frame_list_text(std::span<const named_frame> frames) {
+    std::string text;
+    std::size_t number = 0;
+    for (const named_frame& each : frames) {
+        const std::string label = "#" + std::to_string(number++);
+        text += label + std::string(label.size() < 4 ? 4 - label.size() : 1, ' ');
+        text += frame_text(each) + "\n";
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/backtrace.hpp ----
+// backtrace.hpp: the stack of the calling thread as addresses of code, which need no symbols here.
+
+#if defined(__linux__) && __has_include(<unwind.h>)
+#include <unwind.h>
+#define MITOGEN_HAS_UNWIND 1
+#else
+#define MITOGEN_HAS_UNWIND 0
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// A place in code as it lies in this process's memory.
+struct code_address {
+    std::uintptr_t value = 0;
+    /// true: what a call returns to, which may be another line's or another function's code
+    /// already: the call itself is before it; false: the instruction that a signal came at
+    bool is_return = false;
+};
+
+namespace detail {
+
+#if MITOGEN_HAS_UNWIND
+struct stack_walk {
+    std::span<code_address> to;
+    std::size_t skip;
+    std::size_t found = 0;
+};
+
+// Any answer but _URC_NO_REASON ends the walk.
+inline ::_Unwind_Reason_Code on_stack_frame(::_Unwind_Context* context, void* to) noexcept {
+    auto& walk = *static_cast<stack_walk*>(to);
+    if (walk.skip > 0) {
+        --walk.skip;
+        return ::_URC_NO_REASON;
+    }
+    if (walk.found == walk.to.size()) return ::_URC_END_OF_STACK;
+    int before = 0; // set in a signal's frame: the address is that of the next instruction
+    const auto address = static_cast<std::uintptr_t>(::_Unwind_GetIPInfo(context, &before));
+    if (address == 0) return ::_URC_END_OF_STACK; // how some C libraries end a thread's stack
+    walk.to[walk.found++] = {address, before == 0};
+    return ::_URC_NO_REASON;
+}
+#endif
+
+} // namespace detail
+
+/// Fills `to` with the stack of the calling thread, the caller of this function first, but without
+/// the `skip` innermost frames, and returns how many addresses there are. Stops where the unwind
+/// tables end, as in code that was compiled without any, and where `to` is full. Nothing where it
+/// is not known how: always but on Linux. Allocates nothing. Threads: any. Blocks: never (the
+/// loader's lock may be taken).
+[[gnu::noinline]] inline std::size_t walk_stack([[maybe_unused]] std::span<code_address> to,
+                                                [[maybe_unused]] std::size_t skip = 0) noexcept {
+#if MITOGEN_HAS_UNWIND
+    detail::stack_walk walk{to, skip + 1}; // the first frame is this function's own
+    static_cast<void>(::_Unwind_Backtrace(&detail::on_stack_frame, &walk));
+    return walk.found;
+#else
+    return 0;
+#endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+#undef MITOGEN_HAS_UNWIND
+
+// ---- mitogen/debug/own_frames.hpp ----
+// own_frames.hpp: the calling thread's stack as frames that can be sent to whoever has the symbols.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Addresses of this process as frames, at most `most_frames`. Code that no file has (of a
+/// just-in-time compiler) is of a module "[unknown]". Threads: any. Blocks: as
+/// os::loaded_modules().
+MITOGEN_COLD inline std::vector<frame>
+frames_at(std::span<const os::code_address> addresses,
+          const std::vector<os::loaded_module>& modules = os::loaded_modules()) {
+    std::vector<frame> all;
+    addresses = addresses.first(std::min(addresses.size(), most_frames));
+    all.reserve(addresses.size());
+    for (const os::code_address& each : addresses) {
+        // a call of what never returns may be the last instruction of all
+        const auto code = each.value - (each.is_return && each.value > 0 ? 1 : 0);
+        if (const os::loaded_module* const found = os::module_of(modules, code))
+            all.push_back({found->build_id, found->path, each.value - found->base, each.is_return});
+        else
+            all.push_back({{}, "[unknown]", each.value, each.is_return});
+    }
+    return all;
+}
+
+/// The stack of the calling thread, whoever calls this first, but without the `skip` innermost
+/// frames. Threads: any. Blocks: as os::loaded_modules().
+MITOGEN_COLD inline std::vector<frame> own_frames(std::size_t skip = 0) {
+    std::array<os::code_address, most_frames> addresses;
+    const std::size_t found = os::walk_stack(addresses, skip + 1); // this function's own too
+    return frames_at(std::span(addresses).first(found));
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/flow/inbox.hpp ----
 // inbox.hpp: the receiving end of flows: a queue that several may fill, each within its credit.
 
@@ -37098,210 +37981,6 @@ private:
 };
 
 #endif
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/user/user_file.hpp ----
-// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in
-// another root directory its lookups would load modules from there.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// One user, and the groups that he is in, his own first.
-struct user_entry {
-    std::uint32_t uid = 0;
-    std::uint32_t gid = 0;
-    std::string home{};
-    std::string shell{};
-    std::vector<std::uint32_t> groups{};
-};
-
-namespace detail {
-
-// The next line of `text`, which is cut off there.
-inline std::string_view next_line(std::string_view& text) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return line;
-}
-
-// The fields of a line. False if there are fewer than N; the last one has all the rest.
-template <std::size_t N>
-MITOGEN_COLD bool split_fields(std::string_view line, char by,
-                               std::array<std::string_view, N>& fields) {
-    for (std::size_t i = 0; i + 1 < N; ++i) {
-        const std::size_t end = line.find(by);
-        if (end == std::string_view::npos) return false;
-        fields[i] = line.substr(0, end);
-        line.remove_prefix(end + 1);
-    }
-    fields[N - 1] = line;
-    return true;
-}
-
-// 2^32 - 1 is no id: it means "unchanged" to the system.
-inline std::optional<std::uint32_t> id_number(std::string_view digits) {
-    std::uint32_t value = 0;
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() ||
-        value == UINT32_MAX)
-        return std::nullopt;
-    return value;
-}
-
-inline bool lists(std::string_view members, std::string_view name) {
-    while (!members.empty()) {
-        const std::size_t end = members.find(',');
-        if (members.substr(0, end) == name) return true;
-        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
-    }
-    return false;
-}
-
-} // namespace detail
-
-/// The user of that name in the texts of /etc/passwd and /etc/group; nothing if there is none.
-/// Lines that are no entries are passed over. At most 65536 groups, the kernel's limit
-/// (NGROUPS_MAX).
-MITOGEN_COLD
-inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group,
-                                           std::string_view name) {
-    constexpr std::size_t most_groups = 65536;
-    while (!passwd.empty()) {
-        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
-        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name ||
-            name.empty())
-            continue;
-        const auto uid = detail::id_number(f[2]);
-        const auto gid = detail::id_number(f[3]);
-        if (!uid || !gid) continue;
-        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
-        while (!group.empty() && found.groups.size() < most_groups) {
-            std::array<std::string_view, 4> g; // name, password, gid, members
-            if (!detail::split_fields(detail::next_line(group), ':', g) ||
-                !detail::lists(g[3], name))
-                continue;
-            if (const auto id = detail::id_number(g[2]); id && *id != *gid)
-                found.groups.push_back(*id);
-        }
-        return found;
-    }
-    return std::nullopt;
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/user/credentials.hpp ----
-// credentials.hpp: this process becomes another user; and executes another program.
-
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-#if defined(__linux__)
-/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
-inline long set_groups(const std::vector<std::uint32_t>& groups) {
-#if defined(SYS_setgroups32)
-    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
-#else
-    constexpr long number = SYS_setgroups;
-#endif
-    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
-    return checked("setgroups", -1,
-                   [&] { return ::syscall(number, groups.size(), groups.data()); });
-}
-#endif
-
-/// Sets the group, for good. 0 or -errno.
-inline long set_group(std::uint32_t gid) {
-    return checked("setgid", -1, [=] { return ::setgid(gid); });
-}
-
-/// Sets the user, for good. 0 or -errno.
-inline long set_user(std::uint32_t uid) {
-    return checked("setuid", -1, [=] { return ::setuid(uid); });
-}
-
-/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
-MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
-    const auto set = [](const char* variable, const char* value) {
-        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
-    };
-    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
-    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
-    if (rc >= 0) rc = set("LOGNAME", name.c_str());
-    if (rc >= 0) rc = set("USER", name.c_str());
-    return rc;
-}
-
-/// Changes the working directory to `path`, or, if that is not possible, to the root directory.
-inline void change_directory(const std::string& path) {
-    if (path.empty() || ::chdir(path.c_str()) < 0)
-        if (::chdir("/") < 0) return; // this process stays in its place
-}
-
-/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
-inline long execute(const std::vector<std::string>& argv) {
-    std::vector<char*> list;
-    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
-    list.push_back(nullptr);
-    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/process/output_of.hpp ----
-// output_of.hpp: runs a program for what it prints.
-
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// What a program printed, at most 64 KiB of it, and how it ended.
-struct printed {
-    std::string text{};
-    exit_status status{};
-};
-
-/// Runs it with nothing to read; its stderr is ours. It dies with this process, which must have no
-/// other threads: it is a copy first. Blocks: until it has ended.
-inline result<printed> output_of(const std::vector<std::string>& argv) {
-    constexpr std::size_t most = 65536;
-    unique_fd in;
-    unique_fd out;
-    long rc = pipe(in, out);
-    if (rc < 0) return failure("pipe", rc);
-    [[maybe_unused]] const ::pid_t self = ::getpid();
-    rc = checked("fork", -1, [] { return ::fork(); });
-    if (rc < 0) return failure("fork", rc);
-    if (rc == 0) {
-#if defined(__linux__)
-        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
-        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
-#endif
-        put_null(0);
-        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
-    }
-    kill_on_destroy_process runs(static_cast<::pid_t>(rc));
-    out.reset();
-    printed p;
-    char block[512];
-    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
-        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
-    p.status = runs.wait();
-    return p;
-}
 
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
