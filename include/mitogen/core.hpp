@@ -168,6 +168,7 @@
 #include <mitogen/os/program/loaded_modules.hpp>
 #include <mitogen/os/program/program_kind.hpp>
 #include <mitogen/os/program/program_words.hpp>
+#include <mitogen/os/program/symbol_table.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/random.hpp>
 #include <mitogen/os/stdio/stderr.hpp>

@@ -31976,7 +31976,7 @@ struct frame {
 struct named_frame {
     std::string function{}; ///< with its namespaces and parameters; or "module+0x12ab"
     std::string file{};     ///< empty: not known
-    std::uint32_t line = 0; ///< 0: not known
+    std::uint32_t line = 0; ///< counted from 1; 0: not known, like the file
     bool inlined = false;   ///< its code stands in that of the next one
 };
 
@@ -32281,7 +32281,7 @@ struct exported_name {
     std::uintptr_t begin = 0; ///< where what is named begins
 };
 
-/// The last exported name at or before `address`. None where asking would take another library:
+/// The exported name of what `address` is in. None where asking would take another library:
 /// the C library of Linux had it in one of its own until glibc 2.34. Threads: any.
 MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr_t address) {
 #if defined(__linux__) && __has_include(<dlfcn.h>) && defined(RTLD_DEFAULT) &&                     \
@@ -33448,6 +33448,40 @@ MITOGEN_COLD inline result<printed> output_within(spawn_options options,
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/program/symbol_table.hpp ----
+// symbol_table.hpp: whether the file of a program names all of its functions, or was stripped.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// True if the file at `path`, of this kind of machine, has the symbol table that strip(1) removes.
+/// False if it can't be read, and where it is not known how: always but on Linux. Threads: any.
+/// Blocks: for the file.
+MITOGEN_COLD inline bool has_symbol_table([[maybe_unused]] const char* path) {
+#if defined(__linux__) && __has_include(<link.h>) && defined(ELFMAG)
+    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    ElfW(Ehdr) begin{};
+    if (!file || os::pread(file.get(), &begin, sizeof begin, 0) < static_cast<long>(sizeof begin) ||
+        std::memcmp(begin.e_ident, ELFMAG, SELFMAG) != 0)
+        return false;
+    for (int i = 0; i < begin.e_shnum; ++i) { // 16 bits
+        ElfW(Shdr) section{};
+        const auto at = begin.e_shoff + static_cast<std::uint64_t>(i) * begin.e_shentsize;
+        const long n = os::pread(file.get(), &section, sizeof section, static_cast<::off_t>(at));
+        if (n < static_cast<long>(sizeof section)) return false;
+        if (section.sh_type == SHT_SYMTAB) return true;
+    }
+#endif
+    return false;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/debug/frames/symbolizer.hpp ----
 // symbolizer.hpp: asks the tool that comes with a compiler which lines of the source some addresses
 // of a file are.
@@ -33485,12 +33519,13 @@ inline void read_line_of_code(std::string_view text, named_frame& to) {
     text = text.substr(0, text.find(" (discriminator "));
     const std::size_t colon = text.rfind(':');
     const std::string_view file = text.substr(0, colon);
-    if (colon == text.npos || file.starts_with("??")) return;
+    if (colon == text.npos || file.empty() || file.starts_with("??")) return;
     std::uint32_t line = 0;
     for (const char c : text.substr(colon + 1)) {
         if (c < '0' || c > '9' || line > UINT32_MAX / 10 - 1) break;
         line = line * 10 + static_cast<std::uint32_t>(c - '0');
     }
+    if (line == 0) return; // the file may be an object file then
     to.file = visible_name(file, most_code_text);
     to.line = line;
 }
@@ -33534,16 +33569,17 @@ inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& n
 }
 
 /// Names addresses of the file at `path`, which is one of this program's own and trusted, by
-/// addr2line or llvm-symbolizer, where PATH has one. No names where there is neither, the file has
+/// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
 /// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
 MITOGEN_COLD inline std::vector<std::vector<named_frame>>
 symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
     constexpr std::size_t most_printed = 4 << 20;
-    // addr2line comes with g++; it reads all of a file first, a second for each 10 MB. The other
-    // one finds its way in a file of any size, and so has what time is left.
+    // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and
+    // gives some inlined functions of one file alone (static ones) the name of what is around them.
+    // So it is the second.
     const std::vector<std::string> tools[] = {
-        {"addr2line", "-a", "-f", "-C", "-i", "-e", path},
-        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path}};
+        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path},
+        {"addr2line", "-a", "-f", "-C", "-i", "-e", path}};
     std::vector<std::vector<named_frame>> best(addresses.size());
     for (const std::vector<std::string>& tool : tools) {
         os::spawn_options options;
@@ -33554,7 +33590,7 @@ symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, in
         for (const std::uint64_t each : addresses) options.argv.push_back(hex_text(each));
         const duration_ns left = deadline - os::monotonic_now();
         if (left <= 0) break;
-        const duration_ns part = &tool == &tools[0] ? left / 2 : left;
+        const duration_ns part = &tool == &tools[0] ? left / 2 : left; // that the other has a turn
         const auto said = os::output_within(options, {.bytes = most_printed, .patience = part});
         if (!said) continue;
         auto names = read_symbols(said->text, addresses);
@@ -33563,6 +33599,10 @@ symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, in
         if (first || lines_known(names) > lines_known(best)) best = std::move(names);
         if (said->status.success() && lines_known(best) > 0) break;
     }
+    if (os::has_symbol_table(path.c_str())) return best;
+    // what has no line is named by the exported symbol before it then, however far that is
+    for (auto& each : best)
+        std::erase_if(each, [](const named_frame& one) { return one.line == 0; });
     return best;
 }
 
@@ -33721,7 +33761,10 @@ public:
 /// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
 /// program's functions.
 inline bool is_library_frame(const named_frame& one) noexcept {
-    return function_name_reader(one.function).read().starts_with("mitogen::");
+    const std::string_view name = function_name_reader(one.function).read();
+    if (name.starts_with("mitogen::")) return true;
+    // of an inlined lambda some compilers tell no more than "operator()"
+    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
 }
 
 /// All in one line, from the innermost one that is not the library's; all of them if they all are.
@@ -33740,8 +33783,7 @@ frames_to_show(std::span<const std::vector<named_frame>> named) {
 /// "function at file:line", with "(inlined) " before it, without what is not known.
 MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
     std::string text = (one.inlined ? "(inlined) " : "") + one.function;
-    if (!one.file.empty()) text += " at " + one.file;
-    if (!one.file.empty() && one.line > 0) text += ":" + std::to_string(one.line);
+    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
     return text;
 }
 
@@ -34241,8 +34283,17 @@ private:
             (void)node_.tell(parent, handles::hold, encode(child, stands), false);
     }
 
+    /// What has failed must not wait: others are to be told of it, and ended.
+    void pass_by(const entry& e, context_id from) {
+        log::write(log::level::warning, name_of(from) + ": " + stop_view(e.report).text() +
+                                            "; it goes on, as somebody else has stopped");
+        answer(e, session_end::go_on);
+    }
+
     void add(stop_ticket t, entry e) {
         const std::lock_guard lock(mutex_);
+        const bool failed = e.report.cause == static_cast<std::uint8_t>(stop_cause::exception);
+        if (failed && !queue_.empty()) return pass_by(e, t.context);
         const terminal_queue::refusal no = queue_.add(t);
         if (no == terminal_queue::refusal::there)
             return node_.reply_dead(e.request, error(reason::misuse, "a stop of that number waits"));

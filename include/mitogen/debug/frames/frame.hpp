@@ -28,7 +28,7 @@ struct frame {
 struct named_frame {
     std::string function{}; ///< with its namespaces and parameters; or "module+0x12ab"
     std::string file{};     ///< empty: not known
-    std::uint32_t line = 0; ///< 0: not known
+    std::uint32_t line = 0; ///< counted from 1; 0: not known, like the file
     bool inlined = false;   ///< its code stands in that of the next one
 };
 

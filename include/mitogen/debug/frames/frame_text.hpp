@@ -67,7 +67,10 @@ public:
 /// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
 /// program's functions.
 inline bool is_library_frame(const named_frame& one) noexcept {
-    return function_name_reader(one.function).read().starts_with("mitogen::");
+    const std::string_view name = function_name_reader(one.function).read();
+    if (name.starts_with("mitogen::")) return true;
+    // of an inlined lambda some compilers tell no more than "operator()"
+    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
 }
 
 /// All in one line, from the innermost one that is not the library's; all of them if they all are.
@@ -86,8 +89,7 @@ frames_to_show(std::span<const std::vector<named_frame>> named) {
 /// "function at file:line", with "(inlined) " before it, without what is not known.
 MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
     std::string text = (one.inlined ? "(inlined) " : "") + one.function;
-    if (!one.file.empty()) text += " at " + one.file;
-    if (!one.file.empty() && one.line > 0) text += ":" + std::to_string(one.line);
+    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
     return text;
 }
 

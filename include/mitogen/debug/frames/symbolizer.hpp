@@ -9,6 +9,7 @@
 #include <mitogen/link/visible_text.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/process/output_of.hpp>
+#include <mitogen/os/program/symbol_table.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -52,12 +53,13 @@ inline void read_line_of_code(std::string_view text, named_frame& to) {
     text = text.substr(0, text.find(" (discriminator "));
     const std::size_t colon = text.rfind(':');
     const std::string_view file = text.substr(0, colon);
-    if (colon == text.npos || file.starts_with("??")) return;
+    if (colon == text.npos || file.empty() || file.starts_with("??")) return;
     std::uint32_t line = 0;
     for (const char c : text.substr(colon + 1)) {
         if (c < '0' || c > '9' || line > UINT32_MAX / 10 - 1) break;
         line = line * 10 + static_cast<std::uint32_t>(c - '0');
     }
+    if (line == 0) return; // the file may be an object file then
     to.file = visible_name(file, most_code_text);
     to.line = line;
 }
@@ -101,16 +103,17 @@ inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& n
 }
 
 /// Names addresses of the file at `path`, which is one of this program's own and trusted, by
-/// addr2line or llvm-symbolizer, where PATH has one. No names where there is neither, the file has
+/// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
 /// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
 MITOGEN_COLD inline std::vector<std::vector<named_frame>>
 symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
     constexpr std::size_t most_printed = 4 << 20;
-    // addr2line comes with g++; it reads all of a file first, a second for each 10 MB. The other
-    // one finds its way in a file of any size, and so has what time is left.
+    // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and
+    // gives some inlined functions of one file alone (static ones) the name of what is around them.
+    // So it is the second.
     const std::vector<std::string> tools[] = {
-        {"addr2line", "-a", "-f", "-C", "-i", "-e", path},
-        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path}};
+        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path},
+        {"addr2line", "-a", "-f", "-C", "-i", "-e", path}};
     std::vector<std::vector<named_frame>> best(addresses.size());
     for (const std::vector<std::string>& tool : tools) {
         os::spawn_options options;
@@ -121,7 +124,7 @@ symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, in
         for (const std::uint64_t each : addresses) options.argv.push_back(hex_text(each));
         const duration_ns left = deadline - os::monotonic_now();
         if (left <= 0) break;
-        const duration_ns part = &tool == &tools[0] ? left / 2 : left;
+        const duration_ns part = &tool == &tools[0] ? left / 2 : left; // that the other has a turn
         const auto said = os::output_within(options, {.bytes = most_printed, .patience = part});
         if (!said) continue;
         auto names = read_symbols(said->text, addresses);
@@ -130,6 +133,10 @@ symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, in
         if (first || lines_known(names) > lines_known(best)) best = std::move(names);
         if (said->status.success() && lines_known(best) > 0) break;
     }
+    if (os::has_symbol_table(path.c_str())) return best;
+    // what has no line is named by the exported symbol before it then, however far that is
+    for (auto& each : best)
+        std::erase_if(each, [](const named_frame& one) { return one.line == 0; });
     return best;
 }
 

@@ -122,7 +122,7 @@ struct exported_name {
     std::uintptr_t begin = 0; ///< where what is named begins
 };
 
-/// The last exported name at or before `address`. None where asking would take another library:
+/// The exported name of what `address` is in. None where asking would take another library:
 /// the C library of Linux had it in one of its own until glibc 2.34. Threads: any.
 MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr_t address) {
 #if defined(__linux__) && __has_include(<dlfcn.h>) && defined(RTLD_DEFAULT) &&                     \
