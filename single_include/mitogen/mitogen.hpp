@@ -17646,6 +17646,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
+#include <cctype>
 #include <compare>
 #include <dirent.h>
 #include <limits.h>
@@ -33780,9 +33781,23 @@ frames_to_show(std::span<const std::vector<named_frame>> named) {
     return all;
 }
 
+/// A function's name without what tells versions of this library apart: "mitogen::v0_1_pd::run".
+MITOGEN_COLD inline std::string plain_name(std::string name) {
+    constexpr std::string_view ours = "mitogen::v";
+    for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
+        const std::size_t begin = at + ours.size() - 1;
+        std::size_t end = begin + 1;
+        while (end < name.size() && (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end])))) ++end;
+        at = begin;
+        const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
+        if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
+    }
+    return name;
+}
+
 /// "function at file:line", with "(inlined) " before it, without what is not known.
 MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
-    std::string text = (one.inlined ? "(inlined) " : "") + one.function;
+    std::string text = (one.inlined ? "(inlined) " : "") + plain_name(one.function);
     if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
     return text;
 }
@@ -34401,7 +34416,7 @@ private:
         prompt_source from{
             [&](std::string_view line) {
                 const result<std::string> said = ask(t, line);
-                return said ? *said : std::string(said.error().what());
+                return said ? shown(*said) : std::string(said.error().what());
             },
             [&] { return contexts(); },
             [&]() -> std::optional<std::string> {
@@ -34412,6 +34427,19 @@ private:
         };
         if (!ask(t, terminal_granted)) return session_end::gone;
         return prompt_session(here, from, e.report, place).run();
+    }
+
+    /// What another context wants to be shown: lines of text, and no more of them than a person
+    /// reads.
+    static std::string shown(std::string_view text) {
+        constexpr std::size_t most_text = 64u << 10;
+        std::string lines;
+        for (text = text.substr(0, most_text); !text.empty();) {
+            const std::size_t end = std::min(text.find('\n'), text.size());
+            lines += visible_text(text.substr(0, end)) + "\n";
+            text.remove_prefix(std::min(end + 1, text.size()));
+        }
+        return lines;
     }
 
     result<std::string> ask(stop_ticket t, std::string_view line) {

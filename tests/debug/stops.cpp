@@ -177,6 +177,7 @@ int body(mitogen::router& r, std::string_view way, std::string_view what) {
     } else if (what == "killed") {
         const int victim = c.call<&pid>();
         auto first = c.call_async<&once>(1);
+        mitogen::sleep_for(1s); // for the prompt to be the first one's
         auto second = r.local().call_async<&once>(4);
         mitogen::sleep_for(1s);
         std::printf("kills\n");
@@ -241,7 +242,8 @@ int main(int argc, char** argv) {
         return body(root, argv[1], argv[2]);
     }
     try {
-        return mitogen::run(argc, argv, [&](mitogen::router& r) { return body(r, argv[1], argv[2]); });
+        return mitogen::run(argc, argv,
+                            [&](mitogen::router& r) { return body(r, argv[1], argv[2]); });
     } catch (const std::exception& e) {
         std::printf("body: %s\n", e.what());
         return 1;

@@ -13,6 +13,7 @@
 #include <mitogen/debug/prompt_terminal.hpp>
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/terminal_queue.hpp>
+#include <mitogen/link/visible_text.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/message.hpp>
@@ -151,7 +152,8 @@ private:
         if (failed && !queue_.empty()) return pass_by(e, t.context);
         const terminal_queue::refusal no = queue_.add(t);
         if (no == terminal_queue::refusal::there)
-            return node_.reply_dead(e.request, error(reason::misuse, "a stop of that number waits"));
+            return node_.reply_dead(e.request,
+                                    error(reason::misuse, "a stop of that number waits"));
         if (no != terminal_queue::refusal::none)
             return node_.reply_dead(
                 e.request, error(reason::overloaded, "too many threads wait for the debugger"));
@@ -223,9 +225,9 @@ private:
     void answer(const entry& e, session_end how) {
         if (how == session_end::gone) return;
         const bool on = how == session_end::go_on;
-        node_.reply(e.request,
-                    encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)),
-                    0);
+        node_.reply(
+            e.request,
+            encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)), 0);
     }
 
     session_end run(stop_ticket t, const entry& e) {
@@ -256,7 +258,7 @@ private:
         prompt_source from{
             [&](std::string_view line) {
                 const result<std::string> said = ask(t, line);
-                return said ? *said : std::string(said.error().what());
+                return said ? shown(*said) : std::string(said.error().what());
             },
             [&] { return contexts(); },
             [&]() -> std::optional<std::string> {
@@ -267,6 +269,19 @@ private:
         };
         if (!ask(t, terminal_granted)) return session_end::gone;
         return prompt_session(here, from, e.report, place).run();
+    }
+
+    /// What another context wants to be shown: lines of text, and no more of them than a person
+    /// reads.
+    static std::string shown(std::string_view text) {
+        constexpr std::size_t most_text = 64u << 10;
+        std::string lines;
+        for (text = text.substr(0, most_text); !text.empty();) {
+            const std::size_t end = std::min(text.find('\n'), text.size());
+            lines += visible_text(text.substr(0, end)) + "\n";
+            text.remove_prefix(std::min(end + 1, text.size()));
+        }
+        return lines;
     }
 
     result<std::string> ask(stop_ticket t, std::string_view line) {

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/debug/frames/frame.hpp>
 
+#include <cctype>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -86,9 +87,25 @@ frames_to_show(std::span<const std::vector<named_frame>> named) {
     return all;
 }
 
+/// A function's name without what tells versions of this library apart: "mitogen::v0_1_pd::run".
+MITOGEN_COLD inline std::string plain_name(std::string name) {
+    constexpr std::string_view ours = "mitogen::v";
+    for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
+        const std::size_t begin = at + ours.size() - 1;
+        std::size_t end = begin + 1;
+        while (end < name.size() &&
+               (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end]))))
+            ++end;
+        at = begin;
+        const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
+        if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
+    }
+    return name;
+}
+
 /// "function at file:line", with "(inlined) " before it, without what is not known.
 MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
-    std::string text = (one.inlined ? "(inlined) " : "") + one.function;
+    std::string text = (one.inlined ? "(inlined) " : "") + plain_name(one.function);
     if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
     return text;
 }
