@@ -10938,13 +10938,16 @@ template <class Io>
 void name_debugger() noexcept;
 
 /// Made before main if the program names the debugger.
+template <class Io>
 struct debugger_registration {
-    debugger_registration() noexcept { name_debugger<io::native>(); }
+    debugger_registration() noexcept { name_debugger<Io>(); }
 };
-template <class Part = void> // so that files that stop nowhere do not compile what it calls
-inline const debugger_registration debugger_named{};
+template <class Io>
+inline const debugger_registration<Io> debugger_named{};
 
+template <class Io>
 void stop_here(const code_place& where);
+template <class Io>
 task<void> stop_task_here(code_place where);
 
 } // namespace detail
@@ -10962,20 +10965,24 @@ task<void> stop_task_here(code_place where);
 /// run_on, and async_breakpoint() for tasks. Threads: any other. Blocks: yes. Errors, thrown:
 /// debugger_quit, if `quit` was typed; cancelled_error or timeout_error, if a scope of the thread
 /// ends while it waits for its turn. Without exceptions it goes on then.
-inline void breakpoint(detail::code_place where = detail::code_place::here()) {
-    static_cast<void>(&detail::debugger_named<>);
-    detail::stop_here(where);
+template <class Io = io::native> // so that files that stop nowhere do not compile what it calls
+void breakpoint(detail::code_place where = detail::code_place::here()) {
+    static_cast<void>(&detail::debugger_named<Io>);
+    detail::stop_here<Io>(where);
 }
 
 /// For a program that stops nowhere by itself: exceptions that leave its functions are shown at the
 /// terminal if the tree is debugged. It may stand anywhere, and need not run.
-inline void use_debugger() noexcept { static_cast<void>(&detail::debugger_named<>); }
+template <class Io = io::native>
+void use_debugger() noexcept {
+    static_cast<void>(&detail::debugger_named<Io>);
+}
 
 /// The same of a task: `co_await mitogen::async_breakpoint()`. The others of its loop go on.
-inline task<void>
-async_breakpoint(detail::code_place where = detail::code_place::here()) {
-    static_cast<void>(&detail::debugger_named<>);
-    return detail::stop_task_here(where);
+template <class Io = io::native>
+task<void> async_breakpoint(detail::code_place where = detail::code_place::here()) {
+    static_cast<void>(&detail::debugger_named<Io>);
+    return detail::stop_task_here<Io>(where);
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -11160,7 +11167,8 @@ bool read_typed(std::string_view text, T& value) {
         value = static_cast<T>(number);
         return true;
     } else if constexpr (std::is_same_v<T, char>) {
-        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'') text = text.substr(1, 1);
+        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'')
+            text = text.substr(1, 1);
         if (text.size() != 1) return false;
         value = text[0];
         return true;
@@ -32890,14 +32898,16 @@ public:
         const std::uint64_t thread = os::thread_number();
         const std::lock_guard lock(mutex_);
         forget_returned(thread, here);
-        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
         all_.push_back({thread, std::string(name), value, near(value, here), type});
     }
 
     void remove(std::string_view name) {
         const std::uint64_t thread = os::thread_number();
         const std::lock_guard lock(mutex_);
-        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
     }
 
     /// The calling thread is about to stop.
@@ -33787,7 +33797,9 @@ MITOGEN_COLD inline std::string plain_name(std::string name) {
     for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
         const std::size_t begin = at + ours.size() - 1;
         std::size_t end = begin + 1;
-        while (end < name.size() && (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end])))) ++end;
+        while (end < name.size() &&
+               (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end]))))
+            ++end;
         at = begin;
         const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
         if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
@@ -33954,7 +33966,8 @@ public:
         if (!std::exchange(named_, true)) {
             frames_ = frames_to_show(name_frames(stop_.frames));
             if (frames_.empty() && !stop_.function.empty())
-                frames_.push_back({visible(stop_.function), visible(stop_.file), stop_.line, false});
+                frames_.push_back(
+                    {visible(stop_.function), visible(stop_.file), stop_.line, false});
             program_ = frames_;
             std::erase_if(program_, is_library_frame);
         }
@@ -34001,7 +34014,8 @@ class prompt_session {
         std::size_t number = frame_;
         const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
         const bool whole = read.ptr == text.data() + text.size();
-        if (!text.empty() && (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
+        if (!text.empty() &&
+            (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
             return "no frame \"" + std::string(text) + "\": there are " +
                    std::to_string(view_.program_frames().size());
         return frame_line(number);
@@ -34035,7 +34049,8 @@ class prompt_session {
         case prompt_verb::quit: return session_end::quit;
         case prompt_verb::help: say(std::string(prompt_help)); break;
         case prompt_verb::unknown:
-            say("\"" + visible_name(prompt_line::trim(text), 80) + "\" is no command; `help` lists them");
+            say("\"" + visible_name(prompt_line::trim(text), 80) +
+                "\" is no command; `help` lists them");
             break;
         }
         return std::nullopt;
@@ -34115,7 +34130,7 @@ public:
     enum class refusal : std::uint8_t {
         none,
         there,   ///< that ticket waits already, or has the terminal
-        crowded, ///< too many threads of that context wait
+        too_many, ///< too many threads of that context wait
         full,    ///< too many wait altogether
     };
 
@@ -34138,7 +34153,7 @@ public:
         if (known_.contains(t)) return refusal::there;
         if (known_.size() >= most) return refusal::full;
         std::size_t& count = of_context_[t.context];
-        if (count >= most_of_one) return refusal::crowded;
+        if (count >= most_of_one) return refusal::too_many;
         ++count;
         known_.emplace(t, entry{waiting_.insert(waiting_.end(), t)});
         return refusal::none;
@@ -34311,7 +34326,8 @@ private:
         if (failed && !queue_.empty()) return pass_by(e, t.context);
         const terminal_queue::refusal no = queue_.add(t);
         if (no == terminal_queue::refusal::there)
-            return node_.reply_dead(e.request, error(reason::misuse, "a stop of that number waits"));
+            return node_.reply_dead(e.request,
+                                    error(reason::misuse, "a stop of that number waits"));
         if (no != terminal_queue::refusal::none)
             return node_.reply_dead(
                 e.request, error(reason::overloaded, "too many threads wait for the debugger"));
@@ -34383,9 +34399,9 @@ private:
     void answer(const entry& e, session_end how) {
         if (how == session_end::gone) return;
         const bool on = how == session_end::go_on;
-        node_.reply(e.request,
-                    encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)),
-                    0);
+        node_.reply(
+            e.request,
+            encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)), 0);
     }
 
     session_end run(stop_ticket t, const entry& e) {
@@ -34601,7 +34617,8 @@ public:
 };
 
 /// Stops where an exception has left a function; not for what only says that somebody has ended it.
-MITOGEN_COLD inline void stop_uncaught(std::string_view function, const error& why) {
+template <class Io>
+MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
     if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) return;
@@ -34619,7 +34636,7 @@ MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>&
                                                           bool is_root) {
     auto made = std::make_shared<debugger<Io>>(node, is_root);
     all_stopping_places().add(made);
-    if (made->armed()) on_uncaught.store(&stop_uncaught, std::memory_order_release);
+    if (made->armed()) on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
     return made;
 }
 
@@ -34631,7 +34648,8 @@ MITOGEN_COLD void name_debugger() noexcept {
 }
 
 /// What a thread says of itself where it stops.
-MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& where) {
+template <class Io>
+MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
     stop_report r;
     r.cause = static_cast<std::uint8_t>(cause);
     r.thread = os::thread_number();
@@ -34642,10 +34660,11 @@ MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& wh
     return r;
 }
 
-MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
+template <class Io>
+MITOGEN_COLD void stop_here(const code_place& where) {
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) return os::trap_if_traced();
-    const result<void> outcome = place->stop(report_of(stop_cause::breakpoint, where));
+    const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
 #else
@@ -34653,13 +34672,14 @@ MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
 #endif
 }
 
-MITOGEN_COLD MITOGEN_INLINE task<void> stop_task_here(code_place where) {
+template <class Io>
+MITOGEN_COLD task<void> stop_task_here(code_place where) {
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) {
         os::trap_if_traced();
         co_return;
     }
-    co_await place->stop_task(report_of(stop_cause::breakpoint, where));
+    co_await place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
 }
 
 } // namespace detail
@@ -43051,8 +43071,8 @@ MITOGEN_COLD inline router_options completed(router_options options) {
 
 template <class Io>
 router::router(basic_broker<Io>& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(),
-                                                         detail::completed<Io>(std::move(options)))) {}
+    : router(std::make_unique<detail::router_engine<Io>>(
+          loop.engine(), detail::completed<Io>(std::move(options)))) {}
 
 template <class Io>
 result<std::unique_ptr<router>> router::make(basic_broker<Io>& loop, router_options options) {
@@ -43153,6 +43173,8 @@ namespace mitogen::inline MITOGEN_ABI {
     template void init<Io>(int, char**);                                                           \
     template void detail::name_staging<Io>() noexcept;                                             \
     template void detail::name_debugger<Io>() noexcept;                                            \
+    template void detail::stop_here<Io>(const detail::code_place&);                                \
+    template task<void> detail::stop_task_here<Io>(detail::code_place);                            \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

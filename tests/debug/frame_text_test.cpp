@@ -74,7 +74,7 @@ TEST_CASE("a stack is shown from the first line of the program's own on") {
     CHECK(frame_list_text(mitogen::detail::frames_to_show(named)) ==
           "#0  (inlined) user::f(int) at a/user.cpp:12\n"
           "#1  main at a/user.cpp:20\n"
-          "#2  mitogen::v0_1_::run()\n"
+          "#2  mitogen::run()\n"
           "#3  libc.so.6+0x12ab\n");
 }
 

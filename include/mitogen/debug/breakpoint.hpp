@@ -17,13 +17,16 @@ template <class Io>
 void name_debugger() noexcept;
 
 /// Made before main if the program names the debugger.
+template <class Io>
 struct debugger_registration {
-    debugger_registration() noexcept { name_debugger<io::native>(); }
+    debugger_registration() noexcept { name_debugger<Io>(); }
 };
-template <class Part = void> // so that files that stop nowhere do not compile what it calls
-inline const debugger_registration debugger_named{};
+template <class Io>
+inline const debugger_registration<Io> debugger_named{};
 
+template <class Io>
 void stop_here(const code_place& where);
+template <class Io>
 task<void> stop_task_here(code_place where);
 
 } // namespace detail
@@ -41,20 +44,24 @@ task<void> stop_task_here(code_place where);
 /// run_on, and async_breakpoint() for tasks. Threads: any other. Blocks: yes. Errors, thrown:
 /// debugger_quit, if `quit` was typed; cancelled_error or timeout_error, if a scope of the thread
 /// ends while it waits for its turn. Without exceptions it goes on then.
-inline void breakpoint(detail::code_place where = detail::code_place::here()) {
-    static_cast<void>(&detail::debugger_named<>);
-    detail::stop_here(where);
+template <class Io = io::native> // so that files that stop nowhere do not compile what it calls
+void breakpoint(detail::code_place where = detail::code_place::here()) {
+    static_cast<void>(&detail::debugger_named<Io>);
+    detail::stop_here<Io>(where);
 }
 
 /// For a program that stops nowhere by itself: exceptions that leave its functions are shown at the
 /// terminal if the tree is debugged. It may stand anywhere, and need not run.
-inline void use_debugger() noexcept { static_cast<void>(&detail::debugger_named<>); }
+template <class Io = io::native>
+void use_debugger() noexcept {
+    static_cast<void>(&detail::debugger_named<Io>);
+}
 
 /// The same of a task: `co_await mitogen::async_breakpoint()`. The others of its loop go on.
-inline task<void>
-async_breakpoint(detail::code_place where = detail::code_place::here()) {
-    static_cast<void>(&detail::debugger_named<>);
-    return detail::stop_task_here(where);
+template <class Io = io::native>
+task<void> async_breakpoint(detail::code_place where = detail::code_place::here()) {
+    static_cast<void>(&detail::debugger_named<Io>);
+    return detail::stop_task_here<Io>(where);
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -125,7 +125,8 @@ public:
 };
 
 /// Stops where an exception has left a function; not for what only says that somebody has ended it.
-MITOGEN_COLD inline void stop_uncaught(std::string_view function, const error& why) {
+template <class Io>
+MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
     if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) return;
@@ -143,7 +144,7 @@ MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>&
                                                           bool is_root) {
     auto made = std::make_shared<debugger<Io>>(node, is_root);
     all_stopping_places().add(made);
-    if (made->armed()) on_uncaught.store(&stop_uncaught, std::memory_order_release);
+    if (made->armed()) on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
     return made;
 }
 
@@ -155,7 +156,8 @@ MITOGEN_COLD void name_debugger() noexcept {
 }
 
 /// What a thread says of itself where it stops.
-MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& where) {
+template <class Io>
+MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
     stop_report r;
     r.cause = static_cast<std::uint8_t>(cause);
     r.thread = os::thread_number();
@@ -166,10 +168,11 @@ MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& wh
     return r;
 }
 
-MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
+template <class Io>
+MITOGEN_COLD void stop_here(const code_place& where) {
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) return os::trap_if_traced();
-    const result<void> outcome = place->stop(report_of(stop_cause::breakpoint, where));
+    const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
 #else
@@ -177,13 +180,14 @@ MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
 #endif
 }
 
-MITOGEN_COLD MITOGEN_INLINE task<void> stop_task_here(code_place where) {
+template <class Io>
+MITOGEN_COLD task<void> stop_task_here(code_place where) {
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) {
         os::trap_if_traced();
         co_return;
     }
-    co_await place->stop_task(report_of(stop_cause::breakpoint, where));
+    co_await place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
 }
 
 } // namespace detail

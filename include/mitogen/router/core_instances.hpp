@@ -49,6 +49,8 @@ namespace mitogen::inline MITOGEN_ABI {
     template void init<Io>(int, char**);                                                           \
     template void detail::name_staging<Io>() noexcept;                                             \
     template void detail::name_debugger<Io>() noexcept;                                            \
+    template void detail::stop_here<Io>(const detail::code_place&);                                \
+    template task<void> detail::stop_task_here<Io>(detail::code_place);                            \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)
