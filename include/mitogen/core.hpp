@@ -36,6 +36,7 @@
 #include <mitogen/child/text_tail.hpp>
 #include <mitogen/debug/debugger.hpp>
 #include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/frames/frame.hpp>
 #include <mitogen/debug/frames/frame_names.hpp>
 #include <mitogen/debug/frames/frame_text.hpp>

@@ -81,6 +81,30 @@ TEST_CASE("a client of what has ended in order is not waited for longer than for
     CHECK(e.due_signal(126) == shutdown_ladder::kill);
 }
 
+TEST_CASE(
+    "no signal is due while somebody looks at it in a debugger, and then all of its time is") {
+    shutdown_ladder e(timeouts);
+    e.begin(100);
+    e.hold();
+    CHECK(e.due_signal(10'000) == shutdown_ladder::no_signal);
+    CHECK(e.next_look(10'000, true, true) > 10'000);
+    e.release(10'000);
+    shutdown_ladder fresh(timeouts);
+    fresh.begin(10'000);
+    CHECK(e.next_look(10'000, true, true) == fresh.next_look(10'000, true, true));
+    for (mitogen::instant now = 10'000; now < 10'100; ++now)
+        CHECK(e.due_signal(now) == fresh.due_signal(now));
+}
+
+TEST_CASE("what was not asked to end has no time that could be given back") {
+    shutdown_ladder e(timeouts);
+    e.hold();
+    e.release(50);
+    CHECK(e.due_signal(mitogen::never - 1) == shutdown_ladder::no_signal);
+    e.begin(100);
+    CHECK(e.due_signal(mitogen::never - 1) != shutdown_ladder::no_signal);
+}
+
 TEST_CASE("a timeouts without limit never ends") {
     shutdown_ladder e({.grace = mitogen::never,
                        .after_term = mitogen::never,

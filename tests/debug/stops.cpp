@@ -141,6 +141,13 @@ int body(mitogen::router& r, std::string_view way, std::string_view what) {
         result(run<&once>(c, r, 21));
     } else if (what == "again") {
         result(run<&again>(c, r, 10));
+    } else if (what == "calls") {
+        result(c.call<&once>(1));
+        for (int i = 0; i < 3; ++i) {
+            const auto sum = c.try_call<&add>(i, 1);
+            std::printf("add: %s\n", sum ? std::to_string(*sum).c_str() : sum.error().what());
+        }
+        result(c.call<&once>(2));
     } else if (what == "throws") {
         result(run<&throws>(c, r, 3));
     } else if (what == "twice") {

@@ -241,6 +241,29 @@ def again(start, way):
     return p
 
 
+def break_at(start, way):
+    """Calls of a function stop where they begin."""
+    p = start("calls")
+    place = p.prompt()
+    check("stops::add" in p.ask("break nothing"), "break of what there is not", p)
+    check("runs on the loop" in p.ask("break on_the_loop"), "break of what runs on the loop", p)
+    check("stop where they begin" in p.ask("break add"), "break", p)
+    check("stops::add" in p.ask("break"), "the list", p)
+    p.line("continue")
+    for end in ("continue", "quit"):
+        check(p.prompt() == place, "another context", p)
+        check("breakpoint in stops::add" in p.text(), "the function is not named", p)
+        if end == "quit":
+            check("stop no more" in p.ask("delete add"), "delete", p)
+        p.line(end)
+    p.prompt()
+    p.line("continue")
+    check(p.wait() == 0, "status", p)
+    said = [line for line in p.text().splitlines() if line.startswith("add: ")]
+    check(len(said) == 3 and said[0] == "add: 1" and "quit" in said[1] and said[2] == "add: 3", "the calls' results", p)
+    return p
+
+
 def twice(start, way):
     """Three contexts ask twice: one prompt at a time."""
     p = start("twice")
@@ -489,11 +512,11 @@ def no_terminal(stops, way):
         raise Wrong("no report\n" + said)
 
 
-SCENARIOS = {f.__name__: f for f in (once, commands, again, twice, interrupts, two_interrupts, nursery_fails, hangs, cancel_queued, killed, silent,
+SCENARIOS = {f.__name__: f for f in (once, commands, again, break_at, twice, interrupts, two_interrupts, nursery_fails, hangs, cancel_queued, killed, silent,
                                      body_throws, returns, threads, no_echo, end_of_file, stopped, root_is_killed, hangs_up, throws, task,
                                      loop, unarmed, many)}
 # What needs a context that is not the program itself.
-BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop"}
+BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at"}
 
 
 def main(stops, way, names):

@@ -58,6 +58,25 @@ TEST_CASE(
     CHECK(code == 0);
 }
 
+TEST_CASE("a watch that is alone hears each signal, however many, and nobody else does") {
+    const int code = generic::forked([] {
+        ::signal(SIGINT, own_handler);
+        watch_for_int other;
+        {
+            os::signal_watch alone(os::last_resort::never);
+            if (!alone.begin({SIGINT})) return 1;
+            for (int i = 0; i < 5; ++i) ::raise(SIGINT);
+            unsigned char numbers[64];
+            if (alone.take(numbers) != 5) return 2;
+            if (other.take() != 0 || own_calls != 0) return 3;
+        }
+        ::raise(SIGINT);
+        if (other.take() != 1) return 4;
+        return own_calls == 1 ? 0 : 5;
+    });
+    CHECK(code == 0);
+}
+
 TEST_CASE(
     "where the program has no handler the third SIGINT ends it, and without a watch the first") {
     const auto raising = [](int times) {

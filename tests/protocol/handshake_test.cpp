@@ -27,7 +27,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     w.bounds.open_calls = 5;
     w.bounds.window_bytes = 6;
     w.bounds.routes = 7;
-    w.rules = {.heartbeat = {6, 7}, .unidirectional = true};
+    w.rules = {.heartbeat = {6, 7}, .unidirectional = true, .debug = true};
     w.above = {"rack3", "host7"};
     handshake::hello_reader l;
     const mitogen::buffer sent = handshake::encode_welcome(w);

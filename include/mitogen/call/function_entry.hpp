@@ -56,10 +56,10 @@ public:
 
     /// The place that it runs in.
     const on where;
-    /// Executes one call.
-    void (*const invoke)(invocation&);
 
 private:
+    // a debugger's, while it stops at the function; else invoke_thunk's
+    mutable std::atomic<void (*)(invocation&)> call_;
     const function_source* source_;
     // to name it is what makes the object exist whose constructor registers the entry
     entry_state* state_;
@@ -76,8 +76,15 @@ private:
 public:
     constexpr function_entry(const function_source* source, on runs,
                              void (*call)(invocation&), entry_state* state) noexcept
-        : where(runs), invoke(call), source_(source), state_(state) {}
+        : where(runs), call_(call), source_(source), state_(state) {}
     function_entry(const function_entry&) = delete;
+
+    /// Executes one call.
+    void invoke(invocation& inv) const { call_.load(std::memory_order_relaxed)(inv); }
+    /// From now on `call` does that; returns what did it before.
+    void (*replace(void (*call)(invocation&)) const noexcept)(invocation&) {
+        return call_.exchange(call);
+    }
 
     /// Dense, from 0; the same in every process that runs the same binary.
     std::uint32_t index() const noexcept { return index_; }

@@ -10,6 +10,7 @@
 #include <mitogen/debug/breakpoint.hpp>
 #include <mitogen/debug/code_place.hpp>
 #include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/frames/own_frames.hpp>
 #include <mitogen/debug/prompt_terminal.hpp>
 #include <mitogen/debug/stop_report.hpp>
@@ -121,6 +122,7 @@ public:
         if (terminal_) terminal_->abandon();
         all_stopping_places().forget();
         all_watched().forget();
+        stops_at_entry().forget();
     }
 };
 
@@ -139,11 +141,29 @@ MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
     static_cast<void>(place->stop(std::move(r)));
 }
 
+/// Stops where a call begins.
+template <class Io>
+MITOGEN_COLD void stop_at_entry(const std::string& function) {
+    const auto place = all_stopping_places().newest();
+    if (!place || !place->armed()) return;
+    stop_report r;
+    r.thread = os::thread_number();
+    r.function = function;
+    r.frames = own_frames();
+    const result<void> outcome = place->stop(std::move(r));
+#if MITOGEN_HAS_EXCEPTIONS
+    if (!outcome) raise(outcome.error());
+#else
+    static_cast<void>(outcome);
+#endif
+}
+
 template <class Io>
 MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>& node,
                                                           bool is_root) {
     auto made = std::make_shared<debugger<Io>>(node, is_root);
     all_stopping_places().add(made);
+    stops_at_entry().stop = &stop_at_entry<Io>;
     if (made->armed()) on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
     return made;
 }

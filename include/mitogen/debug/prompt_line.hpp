@@ -24,6 +24,8 @@ enum class prompt_verb : std::uint8_t {
     threads,
     print,
     set,
+    break_at,
+    remove_break,
     go_on,
     quit,
     help,
@@ -44,7 +46,9 @@ inline constexpr prompt_word prompt_words[] = {
     {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
     {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
     {"print", prompt_verb::print},     {"p", prompt_verb::print},
-    {"set", prompt_verb::set},         {"continue", prompt_verb::go_on},
+    {"set", prompt_verb::set},         {"break", prompt_verb::break_at},
+    {"b", prompt_verb::break_at},      {"delete", prompt_verb::remove_break},
+    {"continue", prompt_verb::go_on},
     {"c", prompt_verb::go_on},         {"next", prompt_verb::go_on},
     {"n", prompt_verb::go_on},         {"quit", prompt_verb::quit},
     {"q", prompt_verb::quit},          {"help", prompt_verb::help},
@@ -58,6 +62,8 @@ inline constexpr std::string_view prompt_help =
     "threads            what runs in this context, and what waits there for what\n"
     "print NAME         a variable that the program watches: mitogen::watch(\"NAME\", variable)\n"
     "set NAME VALUE     the same, changed: numbers, enumerations, strings\n"
+    "break FUNCTION     stop where calls of it begin in this context; `break` lists these\n"
+    "delete FUNCTION    no more\n"
     "continue           go on; the next one that has stopped is shown (also: Ctrl-D)\n"
     "quit               go on with an error, mitogen::debugger_quit, which the caller gets\n"
     "Ctrl-C twice within two seconds ends the program.\n";

@@ -150,6 +150,8 @@ class prompt_session {
         case prompt_verb::threads: say(from_.ask("threads")); break;
         case prompt_verb::print: say(ask("print", line.rest, "print NAME")); break;
         case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;
+        case prompt_verb::break_at: say(from_.ask("break " + std::string(line.rest))); break;
+        case prompt_verb::remove_break: say(ask("delete", line.rest, "delete FUNCTION")); break;
         case prompt_verb::go_on: return session_end::go_on;
         case prompt_verb::quit: return session_end::quit;
         case prompt_verb::help: say(std::string(prompt_help)); break;

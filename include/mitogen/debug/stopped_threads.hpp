@@ -8,6 +8,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/codec/codec.hpp>
+#include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/node/router_core.hpp>
@@ -240,6 +241,8 @@ private:
             const std::string_view name = word();
             return all_watched().set(thread, name, line);
         }
+        if (verb == "break") return stops_at_entry().add(line);
+        if (verb == "delete") return stops_at_entry().remove(line);
         if (verb == "threads") {
             std::string text;
             for (const activity& a : node_.activities()) text += a.text() + "\n";
