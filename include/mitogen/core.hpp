@@ -49,6 +49,7 @@
 #include <mitogen/debug/stopped_threads.hpp>
 #include <mitogen/debug/terminal_queue.hpp>
 #include <mitogen/debug/terminal_server.hpp>
+#include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/flow/inbox.hpp>
 #include <mitogen/flow/item/item_sink.hpp>

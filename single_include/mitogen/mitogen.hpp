@@ -10956,6 +10956,8 @@ template <class Io>
 void stop_here(const code_place& where);
 template <class Io>
 task<void> stop_task_here(code_place where);
+template <class Io>
+std::string dump_below(mitogen::node& from);
 
 } // namespace detail
 
@@ -10983,6 +10985,16 @@ void breakpoint(detail::code_place where = detail::code_place::here()) {
 template <class Io = io::native>
 void use_debugger() noexcept {
     static_cast<void>(&detail::debugger_named<Io>);
+}
+
+/// What this context and all below it are at, as text: links and what waits on them, calls, flows,
+/// threads and tasks with what they wait for; each context behind the one that has made it. All are
+/// asked at once, and who does not answer within a second is named. Of contexts whose program names
+/// the debugger, armed or not. Not on the loop. Blocks: for a second at most.
+template <class Io = io::native>
+std::string dump(router& from) {
+    static_cast<void>(&detail::debugger_named<Io>);
+    return detail::dump_below<Io>(node_of(from));
 }
 
 /// The same of a task: `co_await mitogen::async_breakpoint()`. The others of its loop go on.
@@ -21363,9 +21375,12 @@ inline bool is_held(::pid_t pid, ::pid_t top) {
     return held && top == 0;
 }
 
-/// A thread that a native debugger traces stops in it; any other goes on. Threads: any.
-inline void trap_if_traced() noexcept {
-    if (detail::state_of_process(::getpid()).held) static_cast<void>(::raise(SIGTRAP));
+/// A thread that a native debugger traces stops in it; false of any other, which goes on. Threads:
+/// any.
+inline bool trap_if_traced() {
+    const bool traced = detail::state_of_process(::getpid()).held;
+    if (traced) static_cast<void>(::raise(SIGTRAP));
+    return traced;
 }
 
 /// The process that has started this one, or whoever has taken it over since.
@@ -32039,6 +32054,8 @@ struct stop_report {
 /// other text is a line that was typed there. Sent to handles::ask_stopped behind the ticket, and
 /// answered with a text.
 inline constexpr std::string_view terminal_granted = "granted";
+/// With 0 for the ticket, of the context itself: what it is at.
+inline constexpr std::string_view tree_dump_wanted = "dump";
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -33438,6 +33455,68 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/debug/tree_dump.hpp ----
+// tree_dump.hpp: what every context of a tree is at, as one text.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
+/// than a person reads.
+MITOGEN_COLD inline std::string shown_lines(std::string_view text, std::string_view margin = {}) {
+    constexpr std::size_t most_text = 64u << 10;
+    std::string lines;
+    for (text = text.substr(0, most_text); !text.empty();) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        lines.append(margin) += visible_text(text.substr(0, end)) + "\n";
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+/// What this context is at: its links, what waits on them, what runs here, and what waits for whom.
+/// Blocks: until its loop has time.
+template <class Io>
+std::string dump_here(basic_router_core<Io>& node) {
+    std::string text;
+    for (const context_status& s : node.status()) text += s.text() + "\n";
+    for (const activity& a : node.activities()) text += a.text() + "\n";
+    return text;
+}
+
+/// Of this context and all below it, each behind the one that has made it. All are asked at once;
+/// who has not answered after `patience`, or has no debugger, is named. Not on the loop.
+template <class Io>
+std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'000'000) {
+    struct line {
+        std::vector<std::string> path;
+        context_id id;
+        future<std::string> said;
+    };
+    std::vector<line> all;
+    for (const context_id id : node.ids_below())
+        all.push_back({node.path_of(id), id,
+                       future<std::string>(
+                           &node.ask({.to = id,
+                                      .handle = handles::ask_stopped,
+                                      .how = question::manner::pass,
+                                      .payload = encode(std::uint64_t{0}, tree_dump_wanted)}),
+                           node, decode_environment{})});
+    std::sort(all.begin(), all.end(), [](const line& a, const line& b) { return a.path < b.path; });
+    const instant until = after(node.now(), patience);
+    std::string text = "this context\n" + shown_lines(dump_here(node), "    ");
+    for (line& l : all) {
+        const result<std::string> said = l.said.try_get_until(until);
+        text += node.called(l.id) + " (context " + std::to_string(l.id) + ")\n";
+        text += said ? shown_lines(*said, "    ")
+                     : "    does not say: " + std::string(said.error().message()) + "\n";
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/thread/thread_number.hpp ----
 // thread_number.hpp: the number by which the system, and every debugger, knows a thread.
 
@@ -33772,6 +33851,8 @@ private:
         std::string line;
         if (!decode(r, ticket, line) || !r.finish())
             return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (ticket == 0 && line == tree_dump_wanted)
+            return node_.reply(m.head, encode(dump_here(node_)), 0);
         std::uint64_t thread = 0;
         {
             const std::lock_guard lock(mutex_);
@@ -34469,6 +34550,7 @@ enum class prompt_verb : std::uint8_t {
     frame, ///< one frame, by its number
     contexts,
     threads,
+    dump,
     print,
     set,
     break_at,
@@ -34492,6 +34574,7 @@ inline constexpr prompt_word prompt_words[] = {
     {"u", prompt_verb::up},            {"down", prompt_verb::down},
     {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
     {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
+    {"dump", prompt_verb::dump},
     {"print", prompt_verb::print},     {"p", prompt_verb::print},
     {"set", prompt_verb::set},         {"break", prompt_verb::break_at},
     {"b", prompt_verb::break_at},      {"delete", prompt_verb::remove_break},
@@ -34507,6 +34590,7 @@ inline constexpr std::string_view prompt_help =
     "up, down, frame N  another frame of it\n"
     "contexts           the contexts of the tree, and which of them wait for this terminal\n"
     "threads            what runs in this context, and what waits there for what\n"
+    "dump               the same of every context of the tree, with its links\n"
     "print NAME         a variable that the program watches: mitogen::watch(\"NAME\", variable)\n"
     "set NAME VALUE     the same, changed: numbers, enumerations, strings\n"
     "break FUNCTION     stop where calls of it begin in this context; `break` lists these\n"
@@ -34554,6 +34638,7 @@ namespace detail {
 struct prompt_source {
     unique_function<std::string(std::string_view line)> ask; ///< the thread that stands there
     unique_function<std::string()> contexts;                 ///< of the tree, a line each
+    unique_function<std::string()> dump;                     ///< what each of them is at
     unique_function<std::optional<std::string>()> gone; ///< why it does not stand there any more
     unique_function<instant()> now;
 };
@@ -34672,6 +34757,7 @@ class prompt_session {
         case prompt_verb::down: say(frame_line(frame_ == 0 ? 0 : frame_ - 1)); break;
         case prompt_verb::frame: say(numbered_frame(line.rest)); break;
         case prompt_verb::contexts: say(from_.contexts()); break;
+        case prompt_verb::dump: say(from_.dump()); break;
         case prompt_verb::threads: say(from_.ask("threads")); break;
         case prompt_verb::print: say(ask("print", line.rest, "print NAME")); break;
         case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;
@@ -34969,15 +35055,28 @@ private:
             node_.on_disconnect(t.context, [this, id = t.context](const error& why) {
                 lost(id, why.what());
             });
-        begin_sessions();
+        if (!begin_sessions()) {
+            answer(entries_.at(t), session_end::go_on);
+            remove(t);
+        }
         changed_.notify_all();
     }
 
-    /// Under mutex_.
-    void begin_sessions() {
-        if (std::exchange(running_, true)) return;
+    /// Under mutex_. False, with the error in the log, if the machine has no thread for them.
+    bool begin_sessions() {
+        if (running_) return true;
         thread_ = {}; // the former one has ended
-        thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+#endif
+            thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
+            running_ = true;
+#if MITOGEN_HAS_EXCEPTIONS
+        } catch (const error& why) {
+            log::write(log::level::error, std::string("no debugger: ") + why.what());
+        }
+#endif
+        return running_;
     }
 
     void lost(context_id id, const std::string& why) {
@@ -35064,30 +35163,19 @@ private:
         prompt_source from{
             [&](std::string_view line) {
                 const result<std::string> said = ask(t, line);
-                return said ? shown(*said) : std::string(said.error().what());
+                return said ? shown_lines(*said) : std::string(said.error().what());
             },
             [&] { return contexts(); },
+            [&] { return dump_tree(node_); },
             [&]() -> std::optional<std::string> {
                 const std::lock_guard lock(mutex_);
                 return e.gone;
             },
             [&] { return node_.now(); },
         };
-        if (!ask(t, terminal_granted)) return session_end::gone;
+        if (!ask(t, terminal_granted)) // its loop does not answer, if it is there at all
+            return from.gone() ? session_end::gone : session_end::go_on;
         return prompt_session(here, from, e.report, place).run();
-    }
-
-    /// What another context wants to be shown: lines of text, and no more of them than a person
-    /// reads.
-    static std::string shown(std::string_view text) {
-        constexpr std::size_t most_text = 64u << 10;
-        std::string lines;
-        for (text = text.substr(0, most_text); !text.empty();) {
-            const std::size_t end = std::min(text.find('\n'), text.size());
-            lines += visible_text(text.substr(0, end)) + "\n";
-            text.remove_prefix(std::min(end + 1, text.size()));
-        }
-        return lines;
     }
 
     result<std::string> ask(stop_ticket t, std::string_view line) {
@@ -35229,11 +35317,11 @@ public:
     }
 
     void close() override {
-        if (terminal_) terminal_->close();
         {
-            std::unique_lock lock(mutex_);
+            const std::lock_guard lock(mutex_);
             closed_ = true;
         }
+        if (terminal_) terminal_->close(); // what stands here goes on as somebody says
         stopped_.close();
         std::unique_lock lock(mutex_);
         (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
@@ -35249,12 +35337,19 @@ public:
     }
 };
 
+/// Where a thread stops; null if nobody debugs, as far as is known here. Costs a load then.
+MITOGEN_COLD inline std::shared_ptr<stopping_place> armed_place() {
+    if (!on_uncaught.load(std::memory_order_acquire)) return nullptr;
+    auto place = all_stopping_places().newest();
+    return place && place->armed() ? place : nullptr;
+}
+
 /// Stops where an exception has left a function; not for what only says that somebody has ended it.
 template <class Io>
 MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
     if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) return;
+    const auto place = armed_place();
+    if (!place) return;
     stop_report r;
     r.cause = static_cast<std::uint8_t>(stop_cause::exception);
     r.thread = os::thread_number();
@@ -35267,8 +35362,8 @@ MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
 /// Stops where a call begins.
 template <class Io>
 MITOGEN_COLD void stop_at_entry(const std::string& function) {
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) return;
+    const auto place = armed_place();
+    if (!place) return;
     stop_report r;
     r.thread = os::thread_number();
     r.function = function;
@@ -35311,10 +35406,20 @@ MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
     return r;
 }
 
+/// What a breakpoint is where nobody debugs. Whether a native debugger is there is looked at now and
+/// then: there are programs that pass a breakpoint a million times a second.
+MITOGEN_COLD inline void pass_breakpoint() {
+    static constinit std::atomic<instant> next_look{0};
+    constexpr duration_ns between = 200'000'000;
+    const instant now = os::monotonic_now();
+    if (now < next_look.load(std::memory_order_relaxed)) return;
+    if (!os::trap_if_traced()) next_look.store(now + between, std::memory_order_relaxed);
+}
+
 template <class Io>
 MITOGEN_COLD void stop_here(const code_place& where) {
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) return os::trap_if_traced();
+    const auto place = armed_place();
+    if (!place) return pass_breakpoint();
     const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
@@ -35324,10 +35429,15 @@ MITOGEN_COLD void stop_here(const code_place& where) {
 }
 
 template <class Io>
+MITOGEN_COLD std::string dump_below(mitogen::node& from) {
+    return dump_tree(static_cast<basic_router_core<Io>&>(from));
+}
+
+template <class Io>
 MITOGEN_COLD task<void> stop_task_here(code_place where) {
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) {
-        os::trap_if_traced();
+    const auto place = armed_place();
+    if (!place) {
+        pass_breakpoint();
         co_return;
     }
     co_await place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
@@ -43323,6 +43433,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template void detail::name_debugger<Io>() noexcept;                                            \
     template void detail::stop_here<Io>(const detail::code_place&);                                \
     template task<void> detail::stop_task_here<Io>(detail::code_place);                            \
+    template std::string detail::dump_below<Io>(mitogen::node&);                                   \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

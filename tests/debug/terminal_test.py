@@ -218,6 +218,8 @@ def commands(start, way):
     check("is no value" in p.ask("set doubled x"), "set to nonsense", p)
     check("no variable" in p.ask("print nothing"), "print of what there is not", p)
     check("at this prompt" in p.ask("contexts"), "contexts", p)
+    dump = p.ask("dump")
+    check("this context" in dump and (way == "root" or "waits for the debugger" in dump), "dump", p)
     check("is no command" in p.ask("frobnicate"), "an unknown command", p)
     check("continue" in p.ask("help"), "help", p)
     p.line("continue")

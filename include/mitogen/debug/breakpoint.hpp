@@ -5,8 +5,12 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/debug/code_place.hpp>
+#include <mitogen/fwd.hpp>
 #include <mitogen/io/native_name.hpp>
+#include <mitogen/node/node.hpp>
 #include <mitogen/task/task.hpp>
+
+#include <string>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -28,6 +32,8 @@ template <class Io>
 void stop_here(const code_place& where);
 template <class Io>
 task<void> stop_task_here(code_place where);
+template <class Io>
+std::string dump_below(mitogen::node& from);
 
 } // namespace detail
 
@@ -55,6 +61,16 @@ void breakpoint(detail::code_place where = detail::code_place::here()) {
 template <class Io = io::native>
 void use_debugger() noexcept {
     static_cast<void>(&detail::debugger_named<Io>);
+}
+
+/// What this context and all below it are at, as text: links and what waits on them, calls, flows,
+/// threads and tasks with what they wait for; each context behind the one that has made it. All are
+/// asked at once, and who does not answer within a second is named. Of contexts whose program names
+/// the debugger, armed or not. Not on the loop. Blocks: for a second at most.
+template <class Io = io::native>
+std::string dump(router& from) {
+    static_cast<void>(&detail::debugger_named<Io>);
+    return detail::dump_below<Io>(node_of(from));
 }
 
 /// The same of a task: `co_await mitogen::async_breakpoint()`. The others of its loop go on.

@@ -7,6 +7,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
 #include <mitogen/debug/breakpoint.hpp>
 #include <mitogen/debug/code_place.hpp>
 #include <mitogen/debug/debugging.hpp>
@@ -16,9 +17,11 @@
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/stopped_threads.hpp>
 #include <mitogen/debug/terminal_server.hpp>
+#include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/node/router_core.hpp>
+#include <mitogen/os/call.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/thread/thread_number.hpp>
 #include <mitogen/serve/uncaught.hpp>
@@ -106,11 +109,11 @@ public:
     }
 
     void close() override {
-        if (terminal_) terminal_->close();
         {
-            std::unique_lock lock(mutex_);
+            const std::lock_guard lock(mutex_);
             closed_ = true;
         }
+        if (terminal_) terminal_->close(); // what stands here goes on as somebody says
         stopped_.close();
         std::unique_lock lock(mutex_);
         (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
@@ -126,12 +129,19 @@ public:
     }
 };
 
+/// Where a thread stops; null if nobody debugs, as far as is known here. Costs a load then.
+MITOGEN_COLD inline std::shared_ptr<stopping_place> armed_place() {
+    if (!on_uncaught.load(std::memory_order_acquire)) return nullptr;
+    auto place = all_stopping_places().newest();
+    return place && place->armed() ? place : nullptr;
+}
+
 /// Stops where an exception has left a function; not for what only says that somebody has ended it.
 template <class Io>
 MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
     if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) return;
+    const auto place = armed_place();
+    if (!place) return;
     stop_report r;
     r.cause = static_cast<std::uint8_t>(stop_cause::exception);
     r.thread = os::thread_number();
@@ -144,8 +154,8 @@ MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
 /// Stops where a call begins.
 template <class Io>
 MITOGEN_COLD void stop_at_entry(const std::string& function) {
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) return;
+    const auto place = armed_place();
+    if (!place) return;
     stop_report r;
     r.thread = os::thread_number();
     r.function = function;
@@ -188,10 +198,20 @@ MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
     return r;
 }
 
+/// What a breakpoint is where nobody debugs. Whether a native debugger is there is looked at now
+/// and then: there are programs that pass a breakpoint a million times a second.
+MITOGEN_COLD inline void pass_breakpoint() {
+    static constinit std::atomic<instant> next_look{0};
+    constexpr duration_ns between = 200'000'000;
+    const instant now = os::monotonic_now();
+    if (now < next_look.load(std::memory_order_relaxed)) return;
+    if (!os::trap_if_traced()) next_look.store(now + between, std::memory_order_relaxed);
+}
+
 template <class Io>
 MITOGEN_COLD void stop_here(const code_place& where) {
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) return os::trap_if_traced();
+    const auto place = armed_place();
+    if (!place) return pass_breakpoint();
     const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
@@ -201,10 +221,15 @@ MITOGEN_COLD void stop_here(const code_place& where) {
 }
 
 template <class Io>
+MITOGEN_COLD std::string dump_below(mitogen::node& from) {
+    return dump_tree(static_cast<basic_router_core<Io>&>(from));
+}
+
+template <class Io>
 MITOGEN_COLD task<void> stop_task_here(code_place where) {
-    const auto place = all_stopping_places().newest();
-    if (!place || !place->armed()) {
-        os::trap_if_traced();
+    const auto place = armed_place();
+    if (!place) {
+        pass_breakpoint();
         co_return;
     }
     co_await place->stop_task(report_of<Io>(stop_cause::breakpoint, where));

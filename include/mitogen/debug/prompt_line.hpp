@@ -22,6 +22,7 @@ enum class prompt_verb : std::uint8_t {
     frame, ///< one frame, by its number
     contexts,
     threads,
+    dump,
     print,
     set,
     break_at,
@@ -45,6 +46,7 @@ inline constexpr prompt_word prompt_words[] = {
     {"u", prompt_verb::up},            {"down", prompt_verb::down},
     {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
     {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
+    {"dump", prompt_verb::dump},
     {"print", prompt_verb::print},     {"p", prompt_verb::print},
     {"set", prompt_verb::set},         {"break", prompt_verb::break_at},
     {"b", prompt_verb::break_at},      {"delete", prompt_verb::remove_break},
@@ -60,6 +62,7 @@ inline constexpr std::string_view prompt_help =
     "up, down, frame N  another frame of it\n"
     "contexts           the contexts of the tree, and which of them wait for this terminal\n"
     "threads            what runs in this context, and what waits there for what\n"
+    "dump               the same of every context of the tree, with its links\n"
     "print NAME         a variable that the program watches: mitogen::watch(\"NAME\", variable)\n"
     "set NAME VALUE     the same, changed: numbers, enumerations, strings\n"
     "break FUNCTION     stop where calls of it begin in this context; `break` lists these\n"

@@ -29,6 +29,7 @@ namespace detail {
 struct prompt_source {
     unique_function<std::string(std::string_view line)> ask; ///< the thread that stands there
     unique_function<std::string()> contexts;                 ///< of the tree, a line each
+    unique_function<std::string()> dump;                     ///< what each of them is at
     unique_function<std::optional<std::string>()> gone; ///< why it does not stand there any more
     unique_function<instant()> now;
 };
@@ -147,6 +148,7 @@ class prompt_session {
         case prompt_verb::down: say(frame_line(frame_ == 0 ? 0 : frame_ - 1)); break;
         case prompt_verb::frame: say(numbered_frame(line.rest)); break;
         case prompt_verb::contexts: say(from_.contexts()); break;
+        case prompt_verb::dump: say(from_.dump()); break;
         case prompt_verb::threads: say(from_.ask("threads")); break;
         case prompt_verb::print: say(ask("print", line.rest, "print NAME")); break;
         case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;

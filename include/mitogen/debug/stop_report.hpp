@@ -50,6 +50,8 @@ struct stop_report {
 /// other text is a line that was typed there. Sent to handles::ask_stopped behind the ticket, and
 /// answered with a text.
 inline constexpr std::string_view terminal_granted = "granted";
+/// With 0 for the ticket, of the context itself: what it is at.
+inline constexpr std::string_view tree_dump_wanted = "dump";
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

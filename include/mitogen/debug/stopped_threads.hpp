@@ -10,6 +10,7 @@
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/stop_report.hpp>
+#include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
@@ -213,6 +214,8 @@ private:
         std::string line;
         if (!decode(r, ticket, line) || !r.finish())
             return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (ticket == 0 && line == tree_dump_wanted)
+            return node_.reply(m.head, encode(dump_here(node_)), 0);
         std::uint64_t thread = 0;
         {
             const std::lock_guard lock(mutex_);

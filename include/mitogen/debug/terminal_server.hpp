@@ -13,7 +13,7 @@
 #include <mitogen/debug/prompt_terminal.hpp>
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/terminal_queue.hpp>
-#include <mitogen/link/visible_text.hpp>
+#include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/message.hpp>
@@ -163,15 +163,28 @@ private:
             node_.on_disconnect(t.context, [this, id = t.context](const error& why) {
                 lost(id, why.what());
             });
-        begin_sessions();
+        if (!begin_sessions()) {
+            answer(entries_.at(t), session_end::go_on);
+            remove(t);
+        }
         changed_.notify_all();
     }
 
-    /// Under mutex_.
-    void begin_sessions() {
-        if (std::exchange(running_, true)) return;
+    /// Under mutex_. False, with the error in the log, if the machine has no thread for them.
+    bool begin_sessions() {
+        if (running_) return true;
         thread_ = {}; // the former one has ended
-        thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+#endif
+            thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
+            running_ = true;
+#if MITOGEN_HAS_EXCEPTIONS
+        } catch (const error& why) {
+            log::write(log::level::error, std::string("no debugger: ") + why.what());
+        }
+#endif
+        return running_;
     }
 
     void lost(context_id id, const std::string& why) {
@@ -258,30 +271,19 @@ private:
         prompt_source from{
             [&](std::string_view line) {
                 const result<std::string> said = ask(t, line);
-                return said ? shown(*said) : std::string(said.error().what());
+                return said ? shown_lines(*said) : std::string(said.error().what());
             },
             [&] { return contexts(); },
+            [&] { return dump_tree(node_); },
             [&]() -> std::optional<std::string> {
                 const std::lock_guard lock(mutex_);
                 return e.gone;
             },
             [&] { return node_.now(); },
         };
-        if (!ask(t, terminal_granted)) return session_end::gone;
+        if (!ask(t, terminal_granted)) // its loop does not answer, if it is there at all
+            return from.gone() ? session_end::gone : session_end::go_on;
         return prompt_session(here, from, e.report, place).run();
-    }
-
-    /// What another context wants to be shown: lines of text, and no more of them than a person
-    /// reads.
-    static std::string shown(std::string_view text) {
-        constexpr std::size_t most_text = 64u << 10;
-        std::string lines;
-        for (text = text.substr(0, most_text); !text.empty();) {
-            const std::size_t end = std::min(text.find('\n'), text.size());
-            lines += visible_text(text.substr(0, end)) + "\n";
-            text.remove_prefix(std::min(end + 1, text.size()));
-        }
-        return lines;
     }
 
     result<std::string> ask(stop_ticket t, std::string_view line) {

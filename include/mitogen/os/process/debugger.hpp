@@ -69,9 +69,12 @@ inline bool is_held(::pid_t pid, ::pid_t top) {
     return held && top == 0;
 }
 
-/// A thread that a native debugger traces stops in it; any other goes on. Threads: any.
-inline void trap_if_traced() noexcept {
-    if (detail::state_of_process(::getpid()).held) static_cast<void>(::raise(SIGTRAP));
+/// A thread that a native debugger traces stops in it; false of any other, which goes on. Threads:
+/// any.
+inline bool trap_if_traced() {
+    const bool traced = detail::state_of_process(::getpid()).held;
+    if (traced) static_cast<void>(::raise(SIGTRAP));
+    return traced;
 }
 
 /// The process that has started this one, or whoever has taken it over since.
