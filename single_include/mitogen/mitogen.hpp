@@ -33433,6 +33433,9 @@ public:
     virtual void abandon() noexcept = 0;
 };
 
+/// Makes one for a session; null if there is none. Threads: the session's.
+using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
+
 /// This program's own.
 class own_terminal final : public prompt_terminal {
     os::terminal terminal_;
@@ -33679,7 +33682,12 @@ template <class Io>
 class stopped_threads {
     using core = basic_router_core<Io>;
 
-    enum class stage : std::uint8_t { waiting, granted, over };
+    enum class stage : std::uint8_t {
+        waiting,
+        granted,
+        leaving, // waits no more, and must not be granted it
+        over,
+    };
 
     struct one {
         stop_report report;
@@ -33746,6 +33754,7 @@ class stopped_threads {
         {
             const std::lock_guard lock(mutex_);
             if (s->at != stage::waiting) return false;
+            s->at = stage::leaving;
         }
         if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
         (void)node_.tell(root_of_tree(), handles::stop, encode(s->report.ticket), false);
@@ -33857,7 +33866,8 @@ private:
         {
             const std::lock_guard lock(mutex_);
             const auto at = std::find_if(all_.begin(), all_.end(), [&](const stop_ptr& s) {
-                return s->report.ticket == ticket && s->at != stage::over;
+                return s->report.ticket == ticket &&
+                       (s->at == stage::waiting || s->at == stage::granted);
             });
             if (at == all_.end())
                 return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));
@@ -34943,7 +34953,7 @@ class terminal_server {
     };
 
     core& node_;
-    std::unique_ptr<prompt_terminal> (*open_terminal_)();
+    const terminal_opener open_terminal_;
     mutex mutex_{node_};
     condition changed_;
     // all that follows: under mutex_
@@ -34958,8 +34968,7 @@ class terminal_server {
     static constexpr std::chrono::seconds patience{10};
 
 public:
-    /// `open_terminal`: returns null if there is none.
-    terminal_server(core& node, std::unique_ptr<prompt_terminal> (*open_terminal)())
+    terminal_server(core& node, terminal_opener open_terminal)
         : node_(node), open_terminal_(open_terminal) {
         (void)node.add_raw_handler(handles::stop, {.from = senders::anyone},
                                    [this](const message& m) { serve(m); });
@@ -35173,8 +35182,14 @@ private:
             },
             [&] { return node_.now(); },
         };
-        if (!ask(t, terminal_granted)) // its loop does not answer, if it is there at all
-            return from.gone() ? session_end::gone : session_end::go_on;
+        const result<std::string> stands = ask(t, terminal_granted);
+        if (!stands && stands.error().reason() == reason::timeout) {
+            // it may be told so later, and must not wait for what is said here then
+            log::write(log::level::warning, place + ": " + stop_view(e.report).text() +
+                                                "; it goes on, as its context does not answer");
+            return session_end::go_on;
+        }
+        if (!stands) return session_end::gone;
         return prompt_session(here, from, e.report, place).run();
     }
 
@@ -35259,7 +35274,7 @@ class debugger final : public debugging<Io> {
     bool closed_ = false;    // under mutex_
 
     static std::unique_ptr<prompt_terminal> no_terminal() { return nullptr; }
-    static constexpr auto terminal() {
+    static constexpr terminal_opener terminal() {
         if constexpr (io::has_local_sockets<Io>)
             return &own_terminal::open;
         else
@@ -35284,8 +35299,11 @@ class debugger final : public debugging<Io> {
     };
 
 public:
-    explicit debugger(basic_router_core<Io>& node, bool is_root) : node_(node), stopped_(node) {
-        if (is_root) terminal_.emplace(node, terminal());
+    /// `open_terminal`: what the prompt of a root stands on; by default what there is under `Io`.
+    explicit debugger(basic_router_core<Io>& node, bool is_root,
+                      terminal_opener open_terminal = terminal())
+        : node_(node), stopped_(node) {
+        if (is_root) terminal_.emplace(node, open_terminal);
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }
@@ -35406,8 +35424,8 @@ MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
     return r;
 }
 
-/// What a breakpoint is where nobody debugs. Whether a native debugger is there is looked at now and
-/// then: there are programs that pass a breakpoint a million times a second.
+/// What a breakpoint is where nobody debugs. Whether a native debugger is there is looked at now
+/// and then: there are programs that pass a breakpoint a million times a second.
 MITOGEN_COLD inline void pass_breakpoint() {
     static constinit std::atomic<instant> next_look{0};
     constexpr duration_ns between = 200'000'000;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // simulate: runs simulated trees with faults, seed after seed, and shows the first that fails.
+#include "debugger_world.hpp"
 #include "hostile_world.hpp"
 #include "workload.hpp"
 
@@ -19,9 +20,9 @@ void usage() {
     std::fputs(
         "usage: simulate [--seeds A..B] [--contexts N] [--faults PROFILE] [--seconds S] [--jobs N] "
         "[--hashes]\n"
-        "       simulate --hostile [--seeds A..B] [--seconds S] [--jobs N] [--hashes]\n"
-        "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] [--hostile] "
-        "[--lines N]\n"
+        "       simulate --hostile|--debugger [--seeds A..B] [--seconds S] [--jobs N] [--hashes]\n"
+        "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] "
+        "[--hostile|--debugger] [--lines N]\n"
         "\n"
         "Runs one simulated tree per seed (default: 1..1000), of N contexts (6), under calls and "
         "faults, and checks what must\n"
@@ -31,6 +32,8 @@ void usage() {
         "joined by +.\n"
         "  --hostile   in place of that: one context sends what it likes, and nobody else must "
         "notice\n"
+        "  --debugger  in place of that: threads stop at the root's terminal, and contexts are "
+        "lost\n"
         "  --seconds   stop after so many seconds, however many seeds are left\n"
         "  --jobs      processes that share the work (default: one per processor)\n"
         "  --hashes    print the hash of each run: equal seeds have equal hashes, on every "
@@ -49,6 +52,7 @@ struct options {
     unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
     bool hashes = false;
     bool hostile = false;
+    bool debugger = false;
     std::optional<std::uint64_t> replay;
     std::uint64_t times = 2;
     std::uint64_t lines = 60;
@@ -70,6 +74,10 @@ bool parse(int argc, char** argv, options& o) {
         }
         if (name == "--hostile") {
             o.hostile = true;
+            continue;
+        }
+        if (name == "--debugger") {
+            o.debugger = true;
             continue;
         }
         if (i + 1 == argc) return false;
@@ -110,8 +118,9 @@ bool parse(int argc, char** argv, options& o) {
 std::string trouble_of(const options& all, const workload::settings& s, workload::sim::outcome& o,
                        std::string* trace = nullptr) {
     try {
-        o = all.hostile ? hostile_world::run(s.seed, s.trace_lines, trace)
-                        : workload::run(s, trace);
+        o = all.hostile    ? hostile_world::run(s.seed, s.trace_lines, trace)
+            : all.debugger ? debugger_world::run(s.seed, s.trace_lines, trace)
+                           : workload::run(s, trace);
         return o.trouble;
     } catch (const std::exception& e) {
         return e.what();
@@ -272,7 +281,7 @@ int sweep(const options& o) {
     static_cast<void>(replay(again));
     std::printf("again: simulate --replay %llu --contexts %u --faults %s%s\n",
                 static_cast<unsigned long long>(*sum.failed), o.load.contexts,
-                o.load.profile.c_str(), o.hostile ? " --hostile" : "");
+                o.load.profile.c_str(), o.hostile ? " --hostile" : o.debugger ? " --debugger" : "");
     return 1;
 }
 
@@ -292,6 +301,10 @@ int main(int argc, char** argv) {
     }
     if (o.hostile && !&hostile_world::run) {
         std::fputs("simulate: --hostile is for simulate_hostile\n", stderr);
+        return 2;
+    }
+    if (o.debugger && !&debugger_world::run) {
+        std::fputs("simulate: --debugger is for simulate_debugger\n", stderr);
         return 2;
     }
     return o.replay ? replay(o) : sweep(o);

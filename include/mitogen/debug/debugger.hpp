@@ -51,7 +51,7 @@ class debugger final : public debugging<Io> {
     bool closed_ = false;    // under mutex_
 
     static std::unique_ptr<prompt_terminal> no_terminal() { return nullptr; }
-    static constexpr auto terminal() {
+    static constexpr terminal_opener terminal() {
         if constexpr (io::has_local_sockets<Io>)
             return &own_terminal::open;
         else
@@ -76,8 +76,11 @@ class debugger final : public debugging<Io> {
     };
 
 public:
-    explicit debugger(basic_router_core<Io>& node, bool is_root) : node_(node), stopped_(node) {
-        if (is_root) terminal_.emplace(node, terminal());
+    /// `open_terminal`: what the prompt of a root stands on; by default what there is under `Io`.
+    explicit debugger(basic_router_core<Io>& node, bool is_root,
+                      terminal_opener open_terminal = terminal())
+        : node_(node), stopped_(node) {
+        if (is_root) terminal_.emplace(node, open_terminal);
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }

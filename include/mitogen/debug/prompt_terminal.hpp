@@ -32,6 +32,9 @@ public:
     virtual void abandon() noexcept = 0;
 };
 
+/// Makes one for a session; null if there is none. Threads: the session's.
+using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
+
 /// This program's own.
 class own_terminal final : public prompt_terminal {
     os::terminal terminal_;

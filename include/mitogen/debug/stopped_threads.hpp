@@ -42,7 +42,12 @@ template <class Io>
 class stopped_threads {
     using core = basic_router_core<Io>;
 
-    enum class stage : std::uint8_t { waiting, granted, over };
+    enum class stage : std::uint8_t {
+        waiting,
+        granted,
+        leaving, // waits no more, and must not be granted it
+        over,
+    };
 
     struct one {
         stop_report report;
@@ -109,6 +114,7 @@ class stopped_threads {
         {
             const std::lock_guard lock(mutex_);
             if (s->at != stage::waiting) return false;
+            s->at = stage::leaving;
         }
         if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
         (void)node_.tell(root_of_tree(), handles::stop, encode(s->report.ticket), false);
@@ -220,7 +226,8 @@ private:
         {
             const std::lock_guard lock(mutex_);
             const auto at = std::find_if(all_.begin(), all_.end(), [&](const stop_ptr& s) {
-                return s->report.ticket == ticket && s->at != stage::over;
+                return s->report.ticket == ticket &&
+                       (s->at == stage::waiting || s->at == stage::granted);
             });
             if (at == all_.end())
                 return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));

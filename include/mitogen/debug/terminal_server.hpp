@@ -51,7 +51,7 @@ class terminal_server {
     };
 
     core& node_;
-    std::unique_ptr<prompt_terminal> (*open_terminal_)();
+    const terminal_opener open_terminal_;
     mutex mutex_{node_};
     condition changed_;
     // all that follows: under mutex_
@@ -66,8 +66,7 @@ class terminal_server {
     static constexpr std::chrono::seconds patience{10};
 
 public:
-    /// `open_terminal`: returns null if there is none.
-    terminal_server(core& node, std::unique_ptr<prompt_terminal> (*open_terminal)())
+    terminal_server(core& node, terminal_opener open_terminal)
         : node_(node), open_terminal_(open_terminal) {
         (void)node.add_raw_handler(handles::stop, {.from = senders::anyone},
                                    [this](const message& m) { serve(m); });
@@ -281,8 +280,14 @@ private:
             },
             [&] { return node_.now(); },
         };
-        if (!ask(t, terminal_granted)) // its loop does not answer, if it is there at all
-            return from.gone() ? session_end::gone : session_end::go_on;
+        const result<std::string> stands = ask(t, terminal_granted);
+        if (!stands && stands.error().reason() == reason::timeout) {
+            // it may be told so later, and must not wait for what is said here then
+            log::write(log::level::warning, place + ": " + stop_view(e.report).text() +
+                                                "; it goes on, as its context does not answer");
+            return session_end::go_on;
+        }
+        if (!stands) return session_end::gone;
         return prompt_session(here, from, e.report, place).run();
     }
 
