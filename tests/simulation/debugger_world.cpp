@@ -457,7 +457,7 @@ sim::outcome run(std::uint64_t seed, std::size_t trace_lines, std::string* trace
     if (dice.chance(0.2)) f.freezes_per_second = 4, notes.slowness = 5 * second;
     if (dice.chance(0.05)) { // for longer than the root waits for an answer
         f.freezes_per_second = 1, f.most_freeze = 20 * second;
-        notes.slowness = 40 * second;
+        notes.slowness = 120 * second; // one after the other, on all of a way
         notes.passes_by = true;
     }
     notes.without_terminal = dice.chance(0.05);

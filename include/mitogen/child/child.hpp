@@ -166,6 +166,7 @@ public:
         if (held_ > 0) return ladder_.hold();
         let_end();
     }
+    bool held() const noexcept { return held_ > 0; }
     /// Nobody does, whatever was said. Threads: loop.
     void release() {
         if (held_ > 0) let_end();

@@ -191,6 +191,11 @@ public:
         });
     }
 
+    /// True while a context below stands in a debugger. Threads: loop.
+    bool held() const {
+        return std::any_of(all_.begin(), all_.end(), [](const auto& c) { return c->held(); });
+    }
+
     /// Nobody can stand in a debugger any more: the way to it is cut. Threads: loop.
     MITOGEN_COLD void release_all() {
         const auto all = all_; // a child that goes removes itself

@@ -94,6 +94,9 @@ public:
     /// loop.
     void ends_for(context_id who) noexcept { children_.ends_for(who); }
 
+    /// True while one of those below stands in a debugger. Threads: loop.
+    bool held() const { return children_.held(); }
+
     /// Nobody above can hold those below in a debugger any more. Threads: loop.
     void release_all() { children_.release_all(); }
 

@@ -132,10 +132,16 @@ private:
         return way;
     }
 
-    /// Nobody ends what is on its way, or stops.
+    /// Nobody ends what is on its way, or stops. Elsewhere that is known before the terminal is
+    /// granted, as it is said first; here at once, for the same reason.
     void hold(const entry& e, bool stands) {
-        for (const auto& [parent, child] : e.way)
-            (void)node_.tell(parent, handles::hold, encode(child, stands), false);
+        for (const auto& [parent, child] : e.way) {
+            buffer what = encode(child, stands);
+            if (stands && parent == node_.id())
+                node_.deliver(nullptr, message{node_.address(parent, handles::hold), what});
+            else
+                (void)node_.tell(parent, handles::hold, std::move(what), false);
+        }
     }
 
     /// What has failed must not wait: others are to be told of it, and ended.

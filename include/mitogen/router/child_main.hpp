@@ -109,6 +109,7 @@ class child_process final : private basic_peer<Io>::events {
     instant stop_at_ = never;
     instant expedited_until_ = never;
     int signals_ = 0;
+    bool held_ = false; // somebody stood in a debugger below when overdue() last looked
     bool ending_ = false;
     bool detached_ = false;
     int exit_code_ = 0;
@@ -208,6 +209,7 @@ private:
     /// itself. Its children go first: one that is stopped would never notice. On the loop.
     MITOGEN_COLD void overdue() {
         const instant now = broker_.io().now();
+        if (waits_for_debugger(now)) return;
         if (signals_ == 0) {
             const std::uint32_t levels = router_.subtree().expedite_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
@@ -218,6 +220,19 @@ private:
         }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
         broker_.set_timer(overdue_, after(now, shutdown_limits::own_kill));
+    }
+
+    /// Who stands below in a debugger must not lose the way to it, whenever this context was asked
+    /// to end. Behind that it has all of its time again, as its parent gives it.
+    bool waits_for_debugger(instant now) {
+        const bool held = router_.subtree().held();
+        if (held)
+            broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
+        else if (held_) {
+            stop_at_ = after(now, welcome_.grace_ns);
+            broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));
+        }
+        return std::exchange(held_, held) || held;
     }
 
     /// On the main thread, after the last call.
