@@ -30016,6 +30016,7 @@ public:
         if (held_ > 0) return ladder_.hold();
         let_end();
     }
+    bool held() const noexcept { return held_ > 0; }
     /// Nobody does, whatever was said. Threads: loop.
     void release() {
         if (held_ > 0) let_end();
@@ -31097,6 +31098,11 @@ public:
         });
     }
 
+    /// True while a context below stands in a debugger. Threads: loop.
+    bool held() const {
+        return std::any_of(all_.begin(), all_.end(), [](const auto& c) { return c->held(); });
+    }
+
     /// Nobody can stand in a debugger any more: the way to it is cut. Threads: loop.
     MITOGEN_COLD void release_all() {
         const auto all = all_; // a child that goes removes itself
@@ -31926,6 +31932,9 @@ public:
     /// This context is being ended, by `who`: the children hear of that when they are. Threads:
     /// loop.
     void ends_for(context_id who) noexcept { children_.ends_for(who); }
+
+    /// True while one of those below stands in a debugger. Threads: loop.
+    bool held() const { return children_.held(); }
 
     /// Nobody above can hold those below in a debugger any more. Threads: loop.
     void release_all() { children_.release_all(); }
@@ -35034,10 +35043,16 @@ private:
         return way;
     }
 
-    /// Nobody ends what is on its way, or stops.
+    /// Nobody ends what is on its way, or stops. Elsewhere that is known before the terminal is
+    /// granted, as it is said first; here at once, for the same reason.
     void hold(const entry& e, bool stands) {
-        for (const auto& [parent, child] : e.way)
-            (void)node_.tell(parent, handles::hold, encode(child, stands), false);
+        for (const auto& [parent, child] : e.way) {
+            buffer what = encode(child, stands);
+            if (stands && parent == node_.id())
+                node_.deliver(nullptr, message{node_.address(parent, handles::hold), what});
+            else
+                (void)node_.tell(parent, handles::hold, std::move(what), false);
+        }
     }
 
     /// What has failed must not wait: others are to be told of it, and ended.
@@ -43146,6 +43161,7 @@ class child_process final : private basic_peer<Io>::events {
     instant stop_at_ = never;
     instant expedited_until_ = never;
     int signals_ = 0;
+    bool held_ = false; // somebody stood in a debugger below when overdue() last looked
     bool ending_ = false;
     bool detached_ = false;
     int exit_code_ = 0;
@@ -43245,6 +43261,7 @@ private:
     /// itself. Its children go first: one that is stopped would never notice. On the loop.
     MITOGEN_COLD void overdue() {
         const instant now = broker_.io().now();
+        if (waits_for_debugger(now)) return;
         if (signals_ == 0) {
             const std::uint32_t levels = router_.subtree().expedite_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
@@ -43255,6 +43272,19 @@ private:
         }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
         broker_.set_timer(overdue_, after(now, shutdown_limits::own_kill));
+    }
+
+    /// Who stands below in a debugger must not lose the way to it, whenever this context was asked
+    /// to end. Behind that it has all of its time again, as its parent gives it.
+    bool waits_for_debugger(instant now) {
+        const bool held = router_.subtree().held();
+        if (held)
+            broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
+        else if (held_) {
+            stop_at_ = after(now, welcome_.grace_ns);
+            broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));
+        }
+        return std::exchange(held_, held) || held;
     }
 
     /// On the main thread, after the last call.
