@@ -13937,7 +13937,7 @@ public:
     /// reaches nobody, and whoever waits for it is told that this context has detached, so let it
     /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later,
     /// its process stays to be waited for until that program ends. Blocks until the parent has
-    /// agreed. Errors, thrown: logic_error in a root, in a program that has joined, and on the
+    /// agreed: it does if this context's method says `.may_detach = true`. Errors, thrown: logic_error in a root, in a program that has joined, and on the
     /// loop; channel_error if the parent is lost.
     void detach() { try_detach().value(); }
     /// The same, with the error as a value.
@@ -14028,6 +14028,7 @@ struct link_options {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
 
     /// As a method, which takes over these descriptors.
     attach taking(int fd_in, int fd_out) const;
@@ -14049,6 +14050,7 @@ struct attach {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
 
     static constexpr bool starts_directly = true;
 
@@ -14078,6 +14080,7 @@ struct command {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14085,7 +14088,7 @@ struct command {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
+                        self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14117,6 +14120,7 @@ struct buildah {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14124,7 +14128,7 @@ struct buildah {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.buildah_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
                         self.keep_program);
     }
 
@@ -14160,6 +14164,7 @@ struct docker {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14167,7 +14172,7 @@ struct docker {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
                         self.keep_program);
     }
 
@@ -14199,6 +14204,7 @@ struct incus {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14206,7 +14212,7 @@ struct incus {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.incus_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14238,6 +14244,7 @@ struct jail {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14245,7 +14252,7 @@ struct jail {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.jexec_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
                         self.keep_program);
     }
 
@@ -14282,6 +14289,7 @@ struct kubectl {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14290,7 +14298,7 @@ struct kubectl {
     static constexpr auto fields(Self& self) {
         return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
                         self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
+                        self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14321,6 +14329,7 @@ struct lxc {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14328,7 +14337,7 @@ struct lxc {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14358,6 +14367,7 @@ struct lxd {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14365,7 +14375,7 @@ struct lxd {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14397,6 +14407,7 @@ struct podman {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14404,7 +14415,7 @@ struct podman {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.podman_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
                         self.keep_program);
     }
 
@@ -14431,6 +14442,7 @@ struct fork_options {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// called first in the child: re-seed generators, drop caches; not if another context forks
     void (*on_start)() = nullptr;
 
@@ -14438,7 +14450,7 @@ struct fork_options {
     static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits, self.may_detach);
     }
     result<void> why_not_sent() const {
         if (!on_start) return {};
@@ -14469,13 +14481,14 @@ struct local {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
 
     static constexpr std::string_view method_name = "local";
     static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits);
+                        self.limits, self.may_detach);
     }
 
     /// What is to be executed.
@@ -14509,6 +14522,7 @@ struct chroot_options {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14516,7 +14530,7 @@ struct chroot_options {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14560,6 +14574,7 @@ struct nsenter {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14568,7 +14583,7 @@ struct nsenter {
     static constexpr auto fields(Self& self) {
         return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces,
                         self.username, self.nsenter_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14613,6 +14628,7 @@ struct doas {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache of that user: the next connection sends none
     bool keep_program = true;
 
@@ -14620,7 +14636,7 @@ struct doas {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.doas_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
                         self.keep_program);
     }
 
@@ -14656,6 +14672,7 @@ struct su {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache of that user: the next connection sends none
     bool keep_program = true;
 
@@ -14663,7 +14680,7 @@ struct su {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14704,6 +14721,7 @@ struct sudo {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache of that user: the next connection sends none
     bool keep_program = true;
 
@@ -14713,7 +14731,7 @@ struct sudo {
         return std::tie(self.username, self.password, self.sudo_path, self.preserve_env,
                         self.set_home, self.login, self.selinux_role, self.selinux_type,
                         self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
+                        self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14747,6 +14765,7 @@ struct slurm {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -14754,7 +14773,7 @@ struct slurm {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
+                        self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14816,6 +14835,7 @@ struct ssh {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// there, in a cache: the next connection sends none
     bool keep_program = true;
 
@@ -14827,7 +14847,7 @@ struct ssh {
                         self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
                         self.debug_level, self.compression, self.keepalive_interval,
                         self.keepalive_count, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
+                        self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -18954,6 +18974,7 @@ struct boot_plan {
     unique_function<void(const connect_progress&)> on_progress{};
     duration_ns timeout = 30'000'000'000; ///< from start to hello
     limits bounds{};
+    bool may_detach = false; ///< the child may go on without this context
     on executor = on::main;             ///< of functions that have no run_on of their own
     std::shared_ptr<void> keep_alive{}; ///< let go of when the process is reaped, or was never made
 
@@ -29973,6 +29994,7 @@ public:
     boot_info info() const { return boot_.protocol().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
+    bool may_detach() const noexcept { return plan_->may_detach; }
     bool runs_this_program() const noexcept { return plan_->runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
@@ -30222,6 +30244,7 @@ private:
         router_.loop().cancel_timer(timer_);
         report();
         err_.finish();
+        plan_->keep_alive.reset(); // nobody owns it any more
         for (basic_outstanding_call<Io>* p : std::exchange(awaiting_exit_, {})) {
             router_.outstanding().fail(*p,
                                        error(reason::respondent_lost,
@@ -31246,6 +31269,11 @@ private:
                                                              " is not a child of context " +
                                                              std::to_string(node_.id())));
         }
+        if (!c->may_detach())
+            return node_.reply_dead(
+                m.head,
+                error(reason::refused_by_policy,
+                      c->name() + " may not detach: its method does not say .may_detach = true"));
         c->let_go();
         node_.reply(m.head, {}, 0);
     }
@@ -38971,6 +38999,7 @@ void apply_common(const Method& method, boot_plan& plan) {
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
     if constexpr (requires { method.executor; }) plan.executor = method.executor;
+    if constexpr (requires { method.may_detach; }) plan.may_detach = method.may_detach;
     if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 
@@ -40348,7 +40377,8 @@ MITOGEN_INLINE attach link_options::taking(int fd_in, int fd_out) const {
                   .name = name,
                   .connect_timeout = connect_timeout,
                   .executor = executor,
-                  .limits = limits};
+                  .limits = limits,
+                  .may_detach = may_detach};
     const auto given = std::make_shared<detail::given_stream>();
     if (fd_in >= 0) given->in.reset(fd_in);
     if (fd_out >= 0 && fd_out != fd_in) given->out.reset(fd_out);
@@ -41810,7 +41840,7 @@ struct planned_sudo : sudo {
 
     /// The command that is executed, first stage included.
     MITOGEN_COLD std::vector<std::string> arguments() const {
-        std::vector<std::string> a{sudo_path, "-p", std::string(prompt), "-u", username};
+        std::vector<std::string> a{sudo_path, "-p", prompt(), "-u", username};
         if (preserve_env) a.push_back("-E");
         if (set_home) a.push_back("-H");
         if (login) a.push_back("-i");
@@ -41823,12 +41853,18 @@ struct planned_sudo : sudo {
     }
 
 private:
-    /// What sudo asks with, whatever the language. sudo-rs puts it in brackets: "[sudo: …]
-    /// Password: ".
-    static constexpr std::string_view prompt = "mitogen asks for the password:";
+    /// What sudo asks with, whatever the language, and nobody else: whoever else prints something
+    /// there, as a profile does, cannot know the number, which is another one for each process.
+    /// sudo-rs puts it in brackets: "[sudo: …] Password: ".
+    MITOGEN_COLD static const std::string& prompt() {
+        static const std::string text =
+            "mitogen asks for the password (" + std::to_string(os::random_number()) + "):";
+        return text;
+    }
 
     static prompt_kind recognise(std::string_view line) {
-        return line.find(prompt.substr(0, prompt.size() - 1)) == std::string_view::npos ||
+        const std::string_view question(prompt());
+        return line.find(question.substr(0, question.size() - 1)) == std::string_view::npos ||
                        !detail::ends_as_question(line)
                    ? prompt_kind::none
                    : prompt_kind::password;

@@ -48,6 +48,8 @@ int ask(mitogen::router& here, mitogen::context_id other) {
 }
 mitogen::context make_one(mitogen::router& here) { return here.local(); }
 
+void leave_at_once(mitogen::router& here) { here.detach(); }
+
 } // namespace detach_test
 
 template <>
@@ -82,7 +84,7 @@ TEST_CASE("a child that detaches lives on, and its parent neither ends it nor wa
     pid_t pid = 0;
     {
         tree t;
-        const auto child = t.root.local({.name = "free"});
+        const auto child = t.root.local({.name = "free", .may_detach = true});
         auto answer = child.call_async<&leave>(says.write_end(), go.read_end());
         pid = told(says);
         const auto end = answer.try_get();
@@ -102,7 +104,7 @@ TEST_CASE("a detached child that ends while its former parent lives is reaped th
     shared_pipe says;
     shared_pipe go;
     tree t;
-    const auto child = t.root.local();
+    const auto child = t.root.local({.may_detach = true});
     child.call_no_reply<&leave>(says.write_end(), go.read_end());
     const pid_t pid = told(says);
     go.post();
@@ -113,7 +115,7 @@ TEST_CASE("a detached child keeps its own children, and takes them with it") {
     shared_pipe says;
     shared_pipe go;
     tree t;
-    const auto child = t.root.local();
+    const auto child = t.root.local({.may_detach = true});
     const pid_t pid = t.root.child_pid(child.id());
     child.call_no_reply<&leave_with_child>(says.write_end(), go.read_end());
     CHECK(told(says) == 42);
@@ -126,7 +128,7 @@ TEST_CASE("a detached child keeps its own children, and takes them with it") {
 TEST_CASE("what a child has said before it detaches arrives") {
     generic::log_capture log;
     tree t;
-    const auto child = t.root.local();
+    const auto child = t.root.local({.may_detach = true});
     const pid_t pid = t.root.child_pid(child.id());
     auto answer = child.call_async<&log_and_leave>();
     CHECK(contains(answer.try_get().error().what(), "has detached"));
@@ -136,12 +138,40 @@ TEST_CASE("what a child has said before it detaches arrives") {
 
 TEST_CASE("who cannot detach is told why") {
     tree t;
-    const auto child = t.root.local();
+    const auto child = t.root.local({.may_detach = true});
     const auto other = t.root.local();
     CHECK(t.root.try_detach().error().reason() == reason::misuse);
     CHECK(child.call<&try_on_loop>() == static_cast<int>(reason::misuse));
     CHECK(child.call<&ask>(other.id()) == static_cast<int>(reason::refused_by_policy));
     CHECK(child.call<&generic::add>(1, 1) == 2); // nothing has happened
+}
+
+TEST_CASE("a child detaches only if its method says that it may") {
+    tree t;
+    const auto child = t.root.local({.name = "kept"});
+    const auto why = child.try_call<&leave_at_once>();
+    REQUIRE(!why);
+    CHECK(why.error().reason() == reason::refused_by_policy);
+    CHECK(contains(why.error().what(), "kept may not detach"));
+    CHECK(contains(why.error().what(), ".may_detach = true"));
+    CHECK(child.alive());
+}
+
+TEST_CASE("a nursery does not wait for a context of its own that has detached") {
+    shared_pipe says;
+    shared_pipe go;
+    tree t;
+    pid_t pid = 0;
+    {
+        mitogen::nursery n{t.root};
+        const auto child = n.local({.may_detach = true});
+        child.call_no_reply<&leave>(says.write_end(), go.read_end());
+        pid = told(says);
+        (void)n.try_join(); // the loss of a context is a failure
+    }
+    CHECK(::kill(pid, 0) == 0); // it runs
+    go.post();
+    CHECK(is_gone(pid));
 }
 
 TEST_CASE("a context further down is ended through its parent") {

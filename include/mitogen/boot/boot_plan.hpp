@@ -95,6 +95,7 @@ struct boot_plan {
     unique_function<void(const connect_progress&)> on_progress{};
     duration_ns timeout = 30'000'000'000; ///< from start to hello
     limits bounds{};
+    bool may_detach = false; ///< the child may go on without this context
     on executor = on::main;             ///< of functions that have no run_on of their own
     std::shared_ptr<void> keep_alive{}; ///< let go of when the process is reaped, or was never made
 

@@ -123,6 +123,7 @@ public:
     boot_info info() const { return boot_.protocol().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
+    bool may_detach() const noexcept { return plan_->may_detach; }
     bool runs_this_program() const noexcept { return plan_->runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
@@ -372,6 +373,7 @@ private:
         router_.loop().cancel_timer(timer_);
         report();
         err_.finish();
+        plan_->keep_alive.reset(); // nobody owns it any more
         for (basic_outstanding_call<Io>* p : std::exchange(awaiting_exit_, {})) {
             router_.outstanding().fail(*p,
                                        error(reason::respondent_lost,

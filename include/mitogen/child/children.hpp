@@ -339,6 +339,11 @@ private:
                                                              " is not a child of context " +
                                                              std::to_string(node_.id())));
         }
+        if (!c->may_detach())
+            return node_.reply_dead(
+                m.head,
+                error(reason::refused_by_policy,
+                      c->name() + " may not detach: its method does not say .may_detach = true"));
         c->let_go();
         node_.reply(m.head, {}, 0);
     }

@@ -77,7 +77,8 @@ MITOGEN_INLINE attach link_options::taking(int fd_in, int fd_out) const {
                   .name = name,
                   .connect_timeout = connect_timeout,
                   .executor = executor,
-                  .limits = limits};
+                  .limits = limits,
+                  .may_detach = may_detach};
     const auto given = std::make_shared<detail::given_stream>();
     if (fd_in >= 0) given->in.reset(fd_in);
     if (fd_out >= 0 && fd_out != fd_in) given->out.reset(fd_out);

@@ -26,6 +26,7 @@ struct link_options {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
 
     /// As a method, which takes over these descriptors.
     attach taking(int fd_in, int fd_out) const;
@@ -47,6 +48,7 @@ struct attach {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
 
     static constexpr bool starts_directly = true;
 

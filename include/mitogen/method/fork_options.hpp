@@ -26,6 +26,7 @@ struct fork_options {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// called first in the child: re-seed generators, drop caches; not if another context forks
     void (*on_start)() = nullptr;
 
@@ -33,7 +34,8 @@ struct fork_options {
     static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits,
+                        self.may_detach);
     }
     result<void> why_not_sent() const {
         if (!on_start) return {};

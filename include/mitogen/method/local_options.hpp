@@ -27,13 +27,14 @@ struct local {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
 
     static constexpr std::string_view method_name = "local";
     static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits);
+                        self.limits, self.may_detach);
     }
 
     /// What is to be executed.

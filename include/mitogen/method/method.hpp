@@ -76,6 +76,7 @@ void apply_common(const Method& method, boot_plan& plan) {
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
     if constexpr (requires { method.executor; }) plan.executor = method.executor;
+    if constexpr (requires { method.may_detach; }) plan.may_detach = method.may_detach;
     if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 

@@ -64,6 +64,7 @@ struct ssh {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// there, in a cache: the next connection sends none
     bool keep_program = true;
 
@@ -75,7 +76,7 @@ struct ssh {
                         self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
                         self.debug_level, self.compression, self.keepalive_interval,
                         self.keepalive_count, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
+                        self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.

@@ -175,8 +175,9 @@ public:
     /// reaches nobody, and whoever waits for it is told that this context has detached, so let it
     /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later,
     /// its process stays to be waited for until that program ends. Blocks until the parent has
-    /// agreed. Errors, thrown: logic_error in a root, in a program that has joined, and on the
-    /// loop; channel_error if the parent is lost.
+    /// agreed: it does if this context's method says `.may_detach = true`. Errors, thrown:
+    /// logic_error in a root, in a program that has joined, and on the loop; channel_error if the
+    /// parent is lost.
     void detach() { try_detach().value(); }
     /// The same, with the error as a value.
     result<void> try_detach() { return node_->detach(); }

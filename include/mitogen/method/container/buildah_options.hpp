@@ -31,6 +31,7 @@ struct buildah {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -39,7 +40,7 @@ struct buildah {
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.buildah_path, self.name,
                         self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.

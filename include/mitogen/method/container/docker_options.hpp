@@ -34,6 +34,7 @@ struct docker {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -42,7 +43,7 @@ struct docker {
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
                         self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.

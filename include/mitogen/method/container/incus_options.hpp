@@ -30,6 +30,7 @@ struct incus {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -37,7 +38,8 @@ struct incus {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.incus_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.

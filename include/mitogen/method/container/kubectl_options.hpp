@@ -36,6 +36,7 @@ struct kubectl {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache there: the next connection sends none
     bool keep_program = true;
 
@@ -44,7 +45,7 @@ struct kubectl {
     static constexpr auto fields(Self& self) {
         return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
                         self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
+                        self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.

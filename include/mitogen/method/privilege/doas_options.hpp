@@ -32,6 +32,7 @@ struct doas {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache of that user: the next connection sends none
     bool keep_program = true;
 
@@ -40,7 +41,7 @@ struct doas {
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.doas_path, self.name,
                         self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.

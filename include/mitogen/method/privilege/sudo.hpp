@@ -14,6 +14,7 @@
 #include <mitogen/method/method.hpp>
 #include <mitogen/method/privilege/privilege.hpp>
 #include <mitogen/method/privilege/sudo_options.hpp>
+#include <mitogen/os/random.hpp>
 
 #include <optional>
 #include <string>
@@ -42,7 +43,7 @@ struct planned_sudo : sudo {
 
     /// The command that is executed, first stage included.
     MITOGEN_COLD std::vector<std::string> arguments() const {
-        std::vector<std::string> a{sudo_path, "-p", std::string(prompt), "-u", username};
+        std::vector<std::string> a{sudo_path, "-p", prompt(), "-u", username};
         if (preserve_env) a.push_back("-E");
         if (set_home) a.push_back("-H");
         if (login) a.push_back("-i");
@@ -55,12 +56,18 @@ struct planned_sudo : sudo {
     }
 
 private:
-    /// What sudo asks with, whatever the language. sudo-rs puts it in brackets: "[sudo: …]
-    /// Password: ".
-    static constexpr std::string_view prompt = "mitogen asks for the password:";
+    /// What sudo asks with, whatever the language, and nobody else: whoever else prints something
+    /// there, as a profile does, cannot know the number, which is another one for each process.
+    /// sudo-rs puts it in brackets: "[sudo: …] Password: ".
+    MITOGEN_COLD static const std::string& prompt() {
+        static const std::string text =
+            "mitogen asks for the password (" + std::to_string(os::random_number()) + "):";
+        return text;
+    }
 
     static prompt_kind recognise(std::string_view line) {
-        return line.find(prompt.substr(0, prompt.size() - 1)) == std::string_view::npos ||
+        const std::string_view question(prompt());
+        return line.find(question.substr(0, question.size() - 1)) == std::string_view::npos ||
                        !detail::ends_as_question(line)
                    ? prompt_kind::none
                    : prompt_kind::password;

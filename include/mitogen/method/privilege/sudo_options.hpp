@@ -40,6 +40,7 @@ struct sudo {
     on executor = on::main;
     /// for it and all below it; empty: this context's own
     std::optional<mitogen::limits> limits{};
+    bool may_detach = false; ///< it may leave the tree and go on alone: router::detach()
     /// in a cache of that user: the next connection sends none
     bool keep_program = true;
 
@@ -49,7 +50,7 @@ struct sudo {
         return std::tie(self.username, self.password, self.sudo_path, self.preserve_env,
                         self.set_home, self.login, self.selinux_role, self.selinux_type,
                         self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
+                        self.executor, self.limits, self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
