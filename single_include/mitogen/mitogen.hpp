@@ -11160,7 +11160,8 @@ bool read_typed(std::string_view text, T& value) {
         value = static_cast<T>(number);
         return true;
     } else if constexpr (std::is_same_v<T, char>) {
-        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'') text = text.substr(1, 1);
+        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'')
+            text = text.substr(1, 1);
         if (text.size() != 1) return false;
         value = text[0];
         return true;
@@ -29985,6 +29986,7 @@ public:
         if (held_ > 0) return ladder_.hold();
         let_end();
     }
+    bool held() const noexcept { return held_ > 0; }
     /// Nobody does, whatever was said. Threads: loop.
     void release() {
         if (held_ > 0) let_end();
@@ -31066,6 +31068,11 @@ public:
         });
     }
 
+    /// True while a context below stands in a debugger. Threads: loop.
+    bool held() const {
+        return std::any_of(all_.begin(), all_.end(), [](const auto& c) { return c->held(); });
+    }
+
     /// Nobody can stand in a debugger any more: the way to it is cut. Threads: loop.
     MITOGEN_COLD void release_all() {
         const auto all = all_; // a child that goes removes itself
@@ -31895,6 +31902,9 @@ public:
     /// This context is being ended, by `who`: the children hear of that when they are. Threads:
     /// loop.
     void ends_for(context_id who) noexcept { children_.ends_for(who); }
+
+    /// True while one of those below stands in a debugger. Threads: loop.
+    bool held() const { return children_.held(); }
 
     /// Nobody above can hold those below in a debugger any more. Threads: loop.
     void release_all() { children_.release_all(); }
@@ -32785,6 +32795,9 @@ public:
     virtual void abandon() noexcept = 0;
 };
 
+/// Makes one for a session; null if there is none. Threads: the session's.
+using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
+
 /// This program's own.
 class own_terminal final : public prompt_terminal {
     os::terminal terminal_;
@@ -32889,14 +32902,16 @@ public:
         const std::uint64_t thread = os::thread_number();
         const std::lock_guard lock(mutex_);
         forget_returned(thread, here);
-        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
         all_.push_back({thread, std::string(name), value, near(value, here), type});
     }
 
     void remove(std::string_view name) {
         const std::uint64_t thread = os::thread_number();
         const std::lock_guard lock(mutex_);
-        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
     }
 
     /// The calling thread is about to stop.
@@ -32967,7 +32982,12 @@ template <class Io>
 class stopped_threads {
     using core = basic_router_core<Io>;
 
-    enum class stage : std::uint8_t { waiting, granted, over };
+    enum class stage : std::uint8_t {
+        waiting,
+        granted,
+        leaving, // waits no more, and must not be granted it
+        over,
+    };
 
     struct one {
         stop_report report;
@@ -33034,6 +33054,7 @@ class stopped_threads {
         {
             const std::lock_guard lock(mutex_);
             if (s->at != stage::waiting) return false;
+            s->at = stage::leaving;
         }
         if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
         (void)node_.tell(root_of_tree(), handles::stop, encode(s->report.ticket), false);
@@ -33143,7 +33164,8 @@ private:
         {
             const std::lock_guard lock(mutex_);
             const auto at = std::find_if(all_.begin(), all_.end(), [&](const stop_ptr& s) {
-                return s->report.ticket == ticket && s->at != stage::over;
+                return s->report.ticket == ticket &&
+                       (s->at == stage::waiting || s->at == stage::granted);
             });
             if (at == all_.end())
                 return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));
@@ -33939,7 +33961,8 @@ public:
         if (!std::exchange(named_, true)) {
             frames_ = frames_to_show(name_frames(stop_.frames));
             if (frames_.empty() && !stop_.function.empty())
-                frames_.push_back({visible(stop_.function), visible(stop_.file), stop_.line, false});
+                frames_.push_back(
+                    {visible(stop_.function), visible(stop_.file), stop_.line, false});
             program_ = frames_;
             std::erase_if(program_, is_library_frame);
         }
@@ -33986,7 +34009,8 @@ class prompt_session {
         std::size_t number = frame_;
         const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
         const bool whole = read.ptr == text.data() + text.size();
-        if (!text.empty() && (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
+        if (!text.empty() &&
+            (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
             return "no frame \"" + std::string(text) + "\": there are " +
                    std::to_string(view_.program_frames().size());
         return frame_line(number);
@@ -34020,7 +34044,8 @@ class prompt_session {
         case prompt_verb::quit: return session_end::quit;
         case prompt_verb::help: say(std::string(prompt_help)); break;
         case prompt_verb::unknown:
-            say("\"" + visible_name(prompt_line::trim(text), 80) + "\" is no command; `help` lists them");
+            say("\"" + visible_name(prompt_line::trim(text), 80) +
+                "\" is no command; `help` lists them");
             break;
         }
         return std::nullopt;
@@ -34100,7 +34125,7 @@ public:
     enum class refusal : std::uint8_t {
         none,
         there,   ///< that ticket waits already, or has the terminal
-        crowded, ///< too many threads of that context wait
+        too_many, ///< too many threads of that context wait
         full,    ///< too many wait altogether
     };
 
@@ -34123,7 +34148,7 @@ public:
         if (known_.contains(t)) return refusal::there;
         if (known_.size() >= most) return refusal::full;
         std::size_t& count = of_context_[t.context];
-        if (count >= most_of_one) return refusal::crowded;
+        if (count >= most_of_one) return refusal::too_many;
         ++count;
         known_.emplace(t, entry{waiting_.insert(waiting_.end(), t)});
         return refusal::none;
@@ -34195,7 +34220,7 @@ class terminal_server {
     };
 
     core& node_;
-    std::unique_ptr<prompt_terminal> (*open_terminal_)();
+    const terminal_opener open_terminal_;
     mutex mutex_{node_};
     condition changed_;
     // all that follows: under mutex_
@@ -34210,8 +34235,7 @@ class terminal_server {
     static constexpr std::chrono::seconds patience{10};
 
 public:
-    /// `open_terminal`: returns null if there is none.
-    terminal_server(core& node, std::unique_ptr<prompt_terminal> (*open_terminal)())
+    terminal_server(core& node, terminal_opener open_terminal)
         : node_(node), open_terminal_(open_terminal) {
         (void)node.add_raw_handler(handles::stop, {.from = senders::anyone},
                                    [this](const message& m) { serve(m); });
@@ -34277,10 +34301,16 @@ private:
         return way;
     }
 
-    /// Nobody ends what is on its way, or stops.
+    /// Nobody ends what is on its way, or stops. Elsewhere that is known before the terminal is
+    /// granted, as it is said first; here at once, for the same reason.
     void hold(const entry& e, bool stands) {
-        for (const auto& [parent, child] : e.way)
-            (void)node_.tell(parent, handles::hold, encode(child, stands), false);
+        for (const auto& [parent, child] : e.way) {
+            buffer what = encode(child, stands);
+            if (stands && parent == node_.id())
+                node_.deliver(nullptr, message{node_.address(parent, handles::hold), what});
+            else
+                (void)node_.tell(parent, handles::hold, std::move(what), false);
+        }
     }
 
     /// What has failed must not wait: others are to be told of it, and ended.
@@ -34296,7 +34326,8 @@ private:
         if (failed && !queue_.empty()) return pass_by(e, t.context);
         const terminal_queue::refusal no = queue_.add(t);
         if (no == terminal_queue::refusal::there)
-            return node_.reply_dead(e.request, error(reason::misuse, "a stop of that number waits"));
+            return node_.reply_dead(e.request,
+                                    error(reason::misuse, "a stop of that number waits"));
         if (no != terminal_queue::refusal::none)
             return node_.reply_dead(
                 e.request, error(reason::overloaded, "too many threads wait for the debugger"));
@@ -34368,9 +34399,9 @@ private:
     void answer(const entry& e, session_end how) {
         if (how == session_end::gone) return;
         const bool on = how == session_end::go_on;
-        node_.reply(e.request,
-                    encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)),
-                    0);
+        node_.reply(
+            e.request,
+            encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)), 0);
     }
 
     session_end run(stop_ticket t, const entry& e) {
@@ -34410,7 +34441,14 @@ private:
             },
             [&] { return node_.now(); },
         };
-        if (!ask(t, terminal_granted)) return session_end::gone;
+        const result<std::string> stands = ask(t, terminal_granted);
+        if (!stands && stands.error().reason() == reason::timeout) {
+            // it may be told so later, and must not wait for what is said here then
+            log::write(log::level::warning, place + ": " + stop_view(e.report).text() +
+                                                "; it goes on, as its context does not answer");
+            return session_end::go_on;
+        }
+        if (!stands) return session_end::gone;
         return prompt_session(here, from, e.report, place).run();
     }
 
@@ -34495,7 +34533,7 @@ class debugger final : public debugging<Io> {
     bool closed_ = false;    // under mutex_
 
     static std::unique_ptr<prompt_terminal> no_terminal() { return nullptr; }
-    static constexpr auto terminal() {
+    static constexpr terminal_opener terminal() {
         if constexpr (io::has_local_sockets<Io>)
             return &own_terminal::open;
         else
@@ -34520,8 +34558,11 @@ class debugger final : public debugging<Io> {
     };
 
 public:
-    explicit debugger(basic_router_core<Io>& node, bool is_root) : node_(node), stopped_(node) {
-        if (is_root) terminal_.emplace(node, terminal());
+    /// `open_terminal`: what the prompt of a root stands on; by default what there is under `Io`.
+    explicit debugger(basic_router_core<Io>& node, bool is_root,
+                      terminal_opener open_terminal = terminal())
+        : node_(node), stopped_(node) {
+        if (is_root) terminal_.emplace(node, open_terminal);
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }
@@ -42822,6 +42863,7 @@ class child_process final : private basic_peer<Io>::events {
     instant stop_at_ = never;
     instant expedited_until_ = never;
     int signals_ = 0;
+    bool held_ = false; // somebody stood in a debugger below when overdue() last looked
     bool ending_ = false;
     bool detached_ = false;
     int exit_code_ = 0;
@@ -42921,6 +42963,7 @@ private:
     /// itself. Its children go first: one that is stopped would never notice. On the loop.
     MITOGEN_COLD void overdue() {
         const instant now = broker_.io().now();
+        if (waits_for_debugger(now)) return;
         if (signals_ == 0) {
             const std::uint32_t levels = router_.subtree().expedite_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
@@ -42931,6 +42974,19 @@ private:
         }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
         broker_.set_timer(overdue_, after(now, shutdown_limits::own_kill));
+    }
+
+    /// Who stands below in a debugger must not lose the way to it, whenever this context was asked
+    /// to end. Behind that it has all of its time again, as its parent gives it.
+    bool waits_for_debugger(instant now) {
+        const bool held = router_.subtree().held();
+        if (held)
+            broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
+        else if (held_) {
+            stop_at_ = after(now, welcome_.grace_ns);
+            broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));
+        }
+        return std::exchange(held_, held) || held;
     }
 
     /// On the main thread, after the last call.
@@ -43023,8 +43079,8 @@ MITOGEN_COLD inline router_options completed(router_options options) {
 
 template <class Io>
 router::router(basic_broker<Io>& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(),
-                                                         detail::completed<Io>(std::move(options)))) {}
+    : router(std::make_unique<detail::router_engine<Io>>(
+          loop.engine(), detail::completed<Io>(std::move(options)))) {}
 
 template <class Io>
 result<std::unique_ptr<router>> router::make(basic_broker<Io>& loop, router_options options) {

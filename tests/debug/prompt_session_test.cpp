@@ -158,7 +158,8 @@ TEST_CASE("contexts, help, an empty line and nonsense are answered here") {
     CHECK(r.shown.find(mitogen::detail::prompt_help) != std::string::npos);
     CHECK(r.shown.find("is no command; `help` lists them\n") != std::string::npos);
     CHECK(r.shown.find('\x1b') == std::string::npos);
-    CHECK(r.shown.find("(mitogen web1.db) (mitogen web1.db) ") != std::string::npos); // the empty one
+    // the empty one
+    CHECK(r.shown.find("(mitogen web1.db) (mitogen web1.db) ") != std::string::npos);
 }
 
 TEST_CASE("without a stack there is still the function that has stopped, and no frame beyond it") {

@@ -241,7 +241,8 @@ int main(int argc, char** argv) {
         return body(root, argv[1], argv[2]);
     }
     try {
-        return mitogen::run(argc, argv, [&](mitogen::router& r) { return body(r, argv[1], argv[2]); });
+        return mitogen::run(argc, argv,
+                            [&](mitogen::router& r) { return body(r, argv[1], argv[2]); });
     } catch (const std::exception& e) {
         std::printf("body: %s\n", e.what());
         return 1;

@@ -102,15 +102,15 @@ TEST_CASE("one context has a bounded number of places, and leaves room for the o
     terminal_queue q;
     constexpr std::uint64_t most = terminal_queue::most_of_one;
     for (std::uint64_t n = 0; n < most; ++n) REQUIRE(q.add({1, n}) == refusal::none);
-    CHECK(q.add({1, most}) == refusal::crowded);
+    CHECK(q.add({1, most}) == refusal::too_many);
     CHECK(q.add({1, 0}) == refusal::there);
     CHECK(q.add({2, 0}) == refusal::none);
     CHECK_FALSE(q.knows({1, most}));
     REQUIRE(q.grant() == stop_ticket{1, 0}); // who has the terminal counts too
-    CHECK(q.add({1, most}) == refusal::crowded);
+    CHECK(q.add({1, most}) == refusal::too_many);
     CHECK(q.remove({1, 0}));
     CHECK(q.add({1, most}) == refusal::none);
-    CHECK(q.add({1, most + 1}) == refusal::crowded);
+    CHECK(q.add({1, most + 1}) == refusal::too_many);
     for (const stop_ticket t : q.of(1)) CHECK(q.remove(t));
     CHECK(q.add({1, 0}) == refusal::none);
 }

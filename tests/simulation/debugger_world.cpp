@@ -155,13 +155,14 @@ void note(const mitogen::message& m, tickets& known) {
 }
 
 std::shared_ptr<mitogen::detail::debugging<sim_io>> make_debugger(node_core& node, bool is_root) {
-    auto made =
-        std::make_shared<mitogen::detail::debugger<sim_io>>(node, is_root, &scripted_terminal::open);
+    auto made = std::make_shared<mitogen::detail::debugger<sim_io>>(node, is_root,
+                                                                    &scripted_terminal::open);
     places()[book::kernel().self().pid] = made;
     if (!is_root) return made;
     auto& handlers = handlers_of::get(node);
     const auto serve =
-        handlers.select(mitogen::header{.handle = mitogen::handles::stop}, [] { return true; }).call;
+        handlers.select(mitogen::header{.handle = mitogen::handles::stop}, [] { return true; })
+            .call;
     handlers.remove(mitogen::handles::stop);
     (void)node.add_raw_handler(mitogen::handles::stop, {.from = mitogen::senders::anyone},
                                [serve, known = tickets()](const mitogen::message& m) mutable {
@@ -326,7 +327,8 @@ class program {
         default: break;
         }
         if (e.reason() == mitogen::reason::cancelled ||
-            e.reason() == mitogen::reason::debugger_quit || e.reason() == mitogen::reason::timeout ||
+            e.reason() == mitogen::reason::debugger_quit ||
+            e.reason() == mitogen::reason::timeout ||
             e.message().find("boom") != std::string_view::npos)
             return;
         book_.fail(std::string("an odd error: ") + e.what());

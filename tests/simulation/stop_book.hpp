@@ -153,8 +153,8 @@ public:
             fail(r, "gets the terminal long after its time");
         for (const record* other : arrived_) {
             if (other == &r) break;
-            if (!without_terminal && !passes_by && !struck(*other) && !other->prompted && !other->left &&
-                !other->returned)
+            if (!without_terminal && !passes_by && !struck(*other) && !other->prompted &&
+                !other->left && !other->returned)
                 fail(r, "gets the terminal before stop " + std::to_string(other->number));
         }
     }

@@ -71,7 +71,8 @@ public:
         if (!std::exchange(named_, true)) {
             frames_ = frames_to_show(name_frames(stop_.frames));
             if (frames_.empty() && !stop_.function.empty())
-                frames_.push_back({visible(stop_.function), visible(stop_.file), stop_.line, false});
+                frames_.push_back(
+                    {visible(stop_.function), visible(stop_.file), stop_.line, false});
             program_ = frames_;
             std::erase_if(program_, is_library_frame);
         }
@@ -118,7 +119,8 @@ class prompt_session {
         std::size_t number = frame_;
         const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
         const bool whole = read.ptr == text.data() + text.size();
-        if (!text.empty() && (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
+        if (!text.empty() &&
+            (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
             return "no frame \"" + std::string(text) + "\": there are " +
                    std::to_string(view_.program_frames().size());
         return frame_line(number);
@@ -152,7 +154,8 @@ class prompt_session {
         case prompt_verb::quit: return session_end::quit;
         case prompt_verb::help: say(std::string(prompt_help)); break;
         case prompt_verb::unknown:
-            say("\"" + visible_name(prompt_line::trim(text), 80) + "\" is no command; `help` lists them");
+            say("\"" + visible_name(prompt_line::trim(text), 80) +
+                "\" is no command; `help` lists them");
             break;
         }
         return std::nullopt;

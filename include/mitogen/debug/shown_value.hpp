@@ -196,7 +196,8 @@ bool read_typed(std::string_view text, T& value) {
         value = static_cast<T>(number);
         return true;
     } else if constexpr (std::is_same_v<T, char>) {
-        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'') text = text.substr(1, 1);
+        if (text.size() == 3 && text.front() == '\'' && text.back() == '\'')
+            text = text.substr(1, 1);
         if (text.size() != 1) return false;
         value = text[0];
         return true;

@@ -33,7 +33,7 @@ public:
     enum class refusal : std::uint8_t {
         none,
         there,   ///< that ticket waits already, or has the terminal
-        crowded, ///< too many threads of that context wait
+        too_many, ///< too many threads of that context wait
         full,    ///< too many wait altogether
     };
 
@@ -56,7 +56,7 @@ public:
         if (known_.contains(t)) return refusal::there;
         if (known_.size() >= most) return refusal::full;
         std::size_t& count = of_context_[t.context];
-        if (count >= most_of_one) return refusal::crowded;
+        if (count >= most_of_one) return refusal::too_many;
         ++count;
         known_.emplace(t, entry{waiting_.insert(waiting_.end(), t)});
         return refusal::none;

@@ -156,7 +156,8 @@ private:
         if (failed && !queue_.empty()) return pass_by(e, t.context);
         const terminal_queue::refusal no = queue_.add(t);
         if (no == terminal_queue::refusal::there)
-            return node_.reply_dead(e.request, error(reason::misuse, "a stop of that number waits"));
+            return node_.reply_dead(e.request,
+                                    error(reason::misuse, "a stop of that number waits"));
         if (no != terminal_queue::refusal::none)
             return node_.reply_dead(
                 e.request, error(reason::overloaded, "too many threads wait for the debugger"));
@@ -228,9 +229,9 @@ private:
     void answer(const entry& e, session_end how) {
         if (how == session_end::gone) return;
         const bool on = how == session_end::go_on;
-        node_.reply(e.request,
-                    encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)),
-                    0);
+        node_.reply(
+            e.request,
+            encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)), 0);
     }
 
     session_end run(stop_ticket t, const entry& e) {

@@ -71,14 +71,16 @@ public:
         const std::uint64_t thread = os::thread_number();
         const std::lock_guard lock(mutex_);
         forget_returned(thread, here);
-        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
         all_.push_back({thread, std::string(name), value, near(value, here), type});
     }
 
     void remove(std::string_view name) {
         const std::uint64_t thread = os::thread_number();
         const std::lock_guard lock(mutex_);
-        std::erase_if(all_, [&](const variable& v) { return v.thread == thread && v.name == name; });
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
     }
 
     /// The calling thread is about to stop.

@@ -35,8 +35,8 @@ MITOGEN_COLD inline router_options completed(router_options options) {
 
 template <class Io>
 router::router(basic_broker<Io>& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(),
-                                                         detail::completed<Io>(std::move(options)))) {}
+    : router(std::make_unique<detail::router_engine<Io>>(
+          loop.engine(), detail::completed<Io>(std::move(options)))) {}
 
 template <class Io>
 result<std::unique_ptr<router>> router::make(basic_broker<Io>& loop, router_options options) {
