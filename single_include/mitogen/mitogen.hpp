@@ -33906,7 +33906,8 @@ private:
                 return s->report.ticket == ticket &&
                        (s->at == stage::waiting || s->at == stage::granted);
             });
-            if (at == all_.end())
+            // who begins just now may not know that this context ends
+            if (closed_ || at == all_.end())
                 return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));
             if (line == terminal_granted) (*at)->at = stage::granted;
             thread = (*at)->report.thread;

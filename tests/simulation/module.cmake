@@ -15,6 +15,7 @@ endif()
 
 mitogen_add_long_runner(simulate simulation/simulate.cpp simulation/workload.cpp)
 mitogen_add_long_runner(simulate_hostile simulation/hostile_world.cpp $<TARGET_OBJECTS:simulate>)
+mitogen_add_long_runner(simulate_debugger simulation/debugger_world.cpp $<TARGET_OBJECTS:simulate>)
 
 add_test(NAME simulation.seeds COMMAND simulate --seeds 1..${MITOGEN_SIMULATION_SEEDS})
 foreach(profile IN ITEMS none io latency spawn kill freeze clock cut silence+latency)
@@ -22,6 +23,7 @@ foreach(profile IN ITEMS none io latency spawn kill freeze clock cut silence+lat
     add_test(NAME simulation.${name} COMMAND simulate --faults ${profile} --seeds 1..${MITOGEN_SIMULATION_FEW})
 endforeach()
 add_test(NAME simulation.hostile COMMAND simulate_hostile --hostile --seeds 1..${hostile})
+add_test(NAME simulation.debugger COMMAND simulate_debugger --debugger --seeds 1..${MITOGEN_SIMULATION_SEEDS})
 add_test(NAME simulation.wide COMMAND simulate --contexts 30 --seeds 1..${MITOGEN_SIMULATION_FEW})
 add_test(NAME simulation.replay COMMAND simulate --replay 17 --times 10 --lines 0)
 add_test(NAME simulation.usage COMMAND simulate --faults nonsense)
@@ -45,5 +47,7 @@ add_custom_target(simulate_patches COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/simulatio
 add_custom_target(simulate_long COMMAND simulate --seeds 1..100000000 --seconds 3600
     COMMAND simulate --seeds 1..100000000 --seconds 1800 --contexts 40
     COMMAND simulate_hostile --hostile --seeds 1..100000
+    COMMAND simulate_debugger --debugger --seeds 1..1000000
     COMMAND ${CMAKE_COMMAND} -E env MITOGEN_SIMULATION_SEEDS=10000 $<TARGET_FILE:simulation_test> USES_TERMINAL)
 add_dependencies(simulate_long simulation_test)
+add_custom_target(simulate_debugger_long COMMAND simulate_debugger --debugger --seeds 1..100000 USES_TERMINAL)

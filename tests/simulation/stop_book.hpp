@@ -64,6 +64,9 @@ public:
 
     const std::string& wrong() const { return wrong_; }
     const std::deque<record>& all() const { return all_; }
+    static void say(const record& r, const std::string& what) {
+        kernel().say("stop " + std::to_string(r.number) + " " + what);
+    }
     void fail(const std::string& what) {
         if (wrong_.empty()) wrong_ = what;
     }
@@ -98,6 +101,7 @@ public:
 
     void returns(record& r, const mitogen::result<void>& how) {
         r.returned = true;
+        say(r, how ? "goes on" : std::string("ends: ") + how.error().what());
         const std::int64_t bound = second + slowness;
         const bool excused = struck(r);
         if (r.said != typed::nothing && !excused && now() - r.said_at > bound)
@@ -135,14 +139,19 @@ public:
     void arrives(std::size_t number) {
         record& r = all_.at(number);
         r.arrived = true;
+        say(r, "arrives");
         arrived_.push_back(&r);
         longest_queue = std::max(longest_queue, arrived_.size());
     }
-    void leaves(std::size_t number) { all_.at(number).left = true; }
+    void leaves(std::size_t number) {
+        all_.at(number).left = true;
+        say(all_.at(number), "leaves");
+    }
 
     void begins(std::size_t number) {
         record& r = all_.at(number);
         ++sessions;
+        say(r, "has the terminal");
         if (at_prompt_) fail(r, "a second one stands at the terminal");
         at_prompt_ = &r;
         if (r.prompted) fail(r, "it is shown twice");
@@ -163,6 +172,7 @@ public:
     void types(typed what) {
         record* const r = at_prompt_;
         if (!r) return fail("somebody types, and nobody stands there");
+        say(*r, "is told " + std::to_string(static_cast<int>(what)));
         if (!struck(*r)) {
             if (r->returned) fail(*r, "has the terminal, and does not stand there");
             for (const std::uint32_t pid : r->way)
@@ -178,6 +188,7 @@ public:
         record* const r = std::exchange(at_prompt_, nullptr);
         if (!r) return;
         r->over = true;
+        say(*r, "has it no more");
         if (r->said == typed::nothing && !struck(*r))
             fail(*r, "its session ends, and nobody has said so");
     }
