@@ -13937,8 +13937,9 @@ public:
     /// reaches nobody, and whoever waits for it is told that this context has detached, so let it
     /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later,
     /// its process stays to be waited for until that program ends. Blocks until the parent has
-    /// agreed: it does if this context's method says `.may_detach = true`. Errors, thrown: logic_error in a root, in a program that has joined, and on the
-    /// loop; channel_error if the parent is lost.
+    /// agreed: it does if this context's method says `.may_detach = true`. Errors, thrown:
+    /// logic_error in a root, in a program that has joined, and on the loop; channel_error if the
+    /// parent is lost.
     void detach() { try_detach().value(); }
     /// The same, with the error as a value.
     result<void> try_detach() { return node_->detach(); }
@@ -14128,8 +14129,8 @@ struct buildah {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.buildah_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
-                        self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14172,8 +14173,8 @@ struct docker {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
-                        self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14212,7 +14213,8 @@ struct incus {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.incus_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -14252,8 +14254,8 @@ struct jail {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.jexec_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
-                        self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14337,7 +14339,8 @@ struct lxc {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -14375,7 +14378,8 @@ struct lxd {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -14415,8 +14419,8 @@ struct podman {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.podman_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
-                        self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14450,7 +14454,8 @@ struct fork_options {
     static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executor, self.limits, self.may_detach);
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits,
+                        self.may_detach);
     }
     result<void> why_not_sent() const {
         if (!on_start) return {};
@@ -14530,7 +14535,8 @@ struct chroot_options {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -14583,7 +14589,8 @@ struct nsenter {
     static constexpr auto fields(Self& self) {
         return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces,
                         self.username, self.nsenter_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -14636,8 +14643,8 @@ struct doas {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.doas_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.may_detach,
-                        self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.may_detach, self.keep_program);
     }
 
     /// What is to be executed.
@@ -14680,7 +14687,8 @@ struct su {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.may_detach, self.keep_program);
+                        self.executable, self.executor, self.limits, self.may_detach,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -19267,7 +19275,11 @@ inline int own_pid() noexcept { return ::getpid(); }
 /// from now on that the terminal hangs up.
 inline void leave_session() {
     put_null(2);
-    if (::setsid() < 0) static_cast<void>(::signal(SIGHUP, SIG_IGN));
+    if (::setsid() >= 0) return;
+    // who leads a process group, as every child does, must be in another one first: its parent's
+    const ::pid_t group = ::getpgid(::getppid());
+    if (group > 0 && ::setpgid(0, group) == 0 && ::setsid() >= 0) return;
+    static_cast<void>(::signal(SIGHUP, SIG_IGN));
 }
 
 /// Sends a signal to this process.
@@ -30482,6 +30494,8 @@ class basic_id_allocator {
     bool asked_ = false;                  // the parent, for a block
     bool refused_ = false;                // asked again when somebody waits
     std::optional<error> closed_{};
+    std::optional<block> last_{};     // of the parent's, if this context is about to leave it
+    std::atomic<bool> alone_{false}; // it has left the tree, and counts as a root does
 
     static constexpr context_id block_size = 1000;
     static constexpr context_id low = 100; // where fewer are left, the next block is asked for
@@ -30511,7 +30525,7 @@ class basic_id_allocator {
                               "the contexts behind this link have had all ids that they may have"));
         }
         ++from->leases;
-        if (!router_.parent()) return answer(*from, m.head, next_block());
+        if (counts()) return answer(*from, m.head, next_block());
         ++from->leases_under_way;
         ask_parent([this, head = m.head, weak = std::weak_ptr(from)](const result<block>& got) {
             const auto pass_on = [this, head, weak, got] {
@@ -30531,6 +30545,9 @@ class basic_id_allocator {
         router_.reply(request, encode(got->next), 0);
     }
 
+    /// True if nobody above is to be asked.
+    bool counts() const noexcept { return !router_.parent() || alone_.load(); }
+
     /// The root's next block.
     result<block> next_block() {
         const std::lock_guard lock(mutex_);
@@ -30542,7 +30559,7 @@ class basic_id_allocator {
 
     /// An id that is at hand; nothing if the parent must be asked. Under mutex_.
     std::optional<result<context_id>> at_hand() {
-        if (!router_.parent())
+        if (counts())
             return now_.next != no_context ? result<context_id>(now_.next++)
                                            : result<context_id>(exhausted());
         if (now_.left() == 0) now_ = std::exchange(spare_, {});
@@ -30552,7 +30569,7 @@ class basic_id_allocator {
 
     /// True if the parent is to be asked, by whoever hears it. Under mutex_.
     bool shall_ask() {
-        if (!router_.parent() || asked_ || closed_) return false;
+        if (counts() || asked_ || closed_) return false;
         asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
         return asked_;
     }
@@ -30660,6 +30677,32 @@ public:
     /// answered, normally on the loop.
     void next(taker use) {
         if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));
+    }
+
+    /// This context is about to leave its tree, and will count as a root does: behind all ids that
+    /// any context below it may have. So it takes one more block, as the root gives them out in
+    /// order. Not on the loop.
+    MITOGEN_COLD result<void> prepare_alone() {
+        outstanding_call& p = router_.ask({.to = router_.parent()->id,
+                                           .handle = handles::allocate_id,
+                                           .how = question::manner::pass});
+        const shielded wait;
+        router_.await(p, never);
+        const result<block> got =
+            p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
+        p.release();
+        if (!got) return got.error();
+        const std::lock_guard lock(mutex_);
+        last_ = *got;
+        return {};
+    }
+
+    /// It has left. After prepare_alone().
+    void stand_alone() {
+        const std::lock_guard lock(mutex_);
+        now_ = *last_;
+        spare_ = {};
+        alone_.store(true);
     }
 
     /// From now on there are no more ids, nor for those who wait.
@@ -39348,12 +39391,15 @@ public:
         if (!detached_)
             return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return waits_for_child();
+        if (const result<void> ids = children_.ids().prepare_alone(); !ids) return ids.error();
         outstanding_call& p = this->ask({.to = this->parent()->id,
                                          .handle = handles::detaching,
                                          .how = question::manner::pass});
         const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
-        if (agreed) detached_();
-        return agreed;
+        if (!agreed) return agreed;
+        children_.ids().stand_alone();
+        detached_();
+        return {};
     }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.

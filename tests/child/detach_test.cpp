@@ -48,6 +48,15 @@ int ask(mitogen::router& here, mitogen::context_id other) {
 }
 mitogen::context make_one(mitogen::router& here) { return here.local(); }
 
+void leave_and_make(mitogen::router& here, int says, int go) {
+    here.detach();
+    tell(says, ::getsid(0));
+    const auto one = here.local();
+    const auto below = one.call<&make_one>();
+    tell(says, below.call<&generic::add>(20, 22));
+    tell(says, one.id() != below.id() ? static_cast<int>(here.contexts().size()) : -1);
+    shared_pipe::wait(go);
+}
 void leave_at_once(mitogen::router& here) { here.detach(); }
 
 } // namespace detach_test
@@ -144,6 +153,20 @@ TEST_CASE("who cannot detach is told why") {
     CHECK(child.call<&try_on_loop>() == static_cast<int>(reason::misuse));
     CHECK(child.call<&ask>(other.id()) == static_cast<int>(reason::refused_by_policy));
     CHECK(child.call<&generic::add>(1, 1) == 2); // nothing has happened
+}
+
+TEST_CASE("a detached child leads a session, and makes children, the first ones too") {
+    shared_pipe says;
+    shared_pipe go;
+    tree t;
+    const auto child = t.root.local({.may_detach = true});
+    const pid_t pid = t.root.child_pid(child.id());
+    child.call_no_reply<&leave_and_make>(says.write_end(), go.read_end());
+    CHECK(told(says) == pid); // its session
+    CHECK(told(says) == 42);
+    CHECK(told(says) == 2); // two of its own, with different ids
+    go.post();
+    CHECK(is_gone(pid));
 }
 
 TEST_CASE("a child detaches only if its method says that it may") {

@@ -16,6 +16,7 @@
 #include <mitogen/scope/cancel_scope.hpp>
 
 #include <cstdint>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -60,6 +61,8 @@ class basic_id_allocator {
     bool asked_ = false;                  // the parent, for a block
     bool refused_ = false;                // asked again when somebody waits
     std::optional<error> closed_{};
+    std::optional<block> last_{};     // of the parent's, if this context is about to leave it
+    std::atomic<bool> alone_{false}; // it has left the tree, and counts as a root does
 
     static constexpr context_id block_size = 1000;
     static constexpr context_id low = 100; // where fewer are left, the next block is asked for
@@ -89,7 +92,7 @@ class basic_id_allocator {
                               "the contexts behind this link have had all ids that they may have"));
         }
         ++from->leases;
-        if (!router_.parent()) return answer(*from, m.head, next_block());
+        if (counts()) return answer(*from, m.head, next_block());
         ++from->leases_under_way;
         ask_parent([this, head = m.head, weak = std::weak_ptr(from)](const result<block>& got) {
             const auto pass_on = [this, head, weak, got] {
@@ -109,6 +112,9 @@ class basic_id_allocator {
         router_.reply(request, encode(got->next), 0);
     }
 
+    /// True if nobody above is to be asked.
+    bool counts() const noexcept { return !router_.parent() || alone_.load(); }
+
     /// The root's next block.
     result<block> next_block() {
         const std::lock_guard lock(mutex_);
@@ -120,7 +126,7 @@ class basic_id_allocator {
 
     /// An id that is at hand; nothing if the parent must be asked. Under mutex_.
     std::optional<result<context_id>> at_hand() {
-        if (!router_.parent())
+        if (counts())
             return now_.next != no_context ? result<context_id>(now_.next++)
                                            : result<context_id>(exhausted());
         if (now_.left() == 0) now_ = std::exchange(spare_, {});
@@ -130,7 +136,7 @@ class basic_id_allocator {
 
     /// True if the parent is to be asked, by whoever hears it. Under mutex_.
     bool shall_ask() {
-        if (!router_.parent() || asked_ || closed_) return false;
+        if (counts() || asked_ || closed_) return false;
         asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
         return asked_;
     }
@@ -238,6 +244,32 @@ public:
     /// answered, normally on the loop.
     void next(taker use) {
         if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));
+    }
+
+    /// This context is about to leave its tree, and will count as a root does: behind all ids that
+    /// any context below it may have. So it takes one more block, as the root gives them out in
+    /// order. Not on the loop.
+    MITOGEN_COLD result<void> prepare_alone() {
+        outstanding_call& p = router_.ask({.to = router_.parent()->id,
+                                           .handle = handles::allocate_id,
+                                           .how = question::manner::pass});
+        const shielded wait;
+        router_.await(p, never);
+        const result<block> got =
+            p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
+        p.release();
+        if (!got) return got.error();
+        const std::lock_guard lock(mutex_);
+        last_ = *got;
+        return {};
+    }
+
+    /// It has left. After prepare_alone().
+    void stand_alone() {
+        const std::lock_guard lock(mutex_);
+        now_ = *last_;
+        spare_ = {};
+        alone_.store(true);
     }
 
     /// From now on there are no more ids, nor for those who wait.

@@ -255,12 +255,15 @@ public:
         if (!detached_)
             return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return waits_for_child();
+        if (const result<void> ids = children_.ids().prepare_alone(); !ids) return ids.error();
         outstanding_call& p = this->ask({.to = this->parent()->id,
                                          .handle = handles::detaching,
                                          .how = question::manner::pass});
         const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
-        if (agreed) detached_();
-        return agreed;
+        if (!agreed) return agreed;
+        children_.ids().stand_alone();
+        detached_();
+        return {};
     }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.

@@ -101,7 +101,11 @@ inline int own_pid() noexcept { return ::getpid(); }
 /// from now on that the terminal hangs up.
 inline void leave_session() {
     put_null(2);
-    if (::setsid() < 0) static_cast<void>(::signal(SIGHUP, SIG_IGN));
+    if (::setsid() >= 0) return;
+    // who leads a process group, as every child does, must be in another one first: its parent's
+    const ::pid_t group = ::getpgid(::getppid());
+    if (group > 0 && ::setpgid(0, group) == 0 && ::setsid() >= 0) return;
+    static_cast<void>(::signal(SIGHUP, SIG_IGN));
 }
 
 /// Sends a signal to this process.
