@@ -7,8 +7,11 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/child/child_stderr.hpp>
 #include <mitogen/debug/breakpoint.hpp>
 #include <mitogen/debug/code_place.hpp>
+#include <mitogen/debug/crashes/crash_log.hpp>
+#include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugging.hpp>
 #include <mitogen/debug/frames/own_frames.hpp>
 #include <mitogen/debug/prompt_terminal.hpp>
@@ -18,6 +21,7 @@
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/node/router_core.hpp>
+#include <mitogen/os/crash/crash_report.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/thread/thread_number.hpp>
 #include <mitogen/serve/uncaught.hpp>
@@ -41,6 +45,7 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
+    std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -74,6 +79,7 @@ class debugger final : public debugging<Io> {
 public:
     explicit debugger(basic_router_core<Io>& node, bool is_root) : node_(node), stopped_(node) {
         if (is_root) terminal_.emplace(node, terminal());
+        if (is_root && armed()) crashes_.emplace(node);
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }
@@ -106,6 +112,7 @@ public:
 
     void close() override {
         if (terminal_) terminal_->close();
+        if (crashes_) crashes_->close();
         {
             std::unique_lock lock(mutex_);
             closed_ = true;
@@ -119,6 +126,7 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
+        if (crashes_) crashes_->abandon();
         all_stopping_places().forget();
         all_watched().forget();
     }
@@ -143,7 +151,10 @@ MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>&
                                                           bool is_root) {
     auto made = std::make_shared<debugger<Io>>(node, is_root);
     all_stopping_places().add(made);
-    if (made->armed()) on_uncaught.store(&stop_uncaught, std::memory_order_release);
+    if (!made->armed()) return made;
+    on_uncaught.store(&stop_uncaught, std::memory_order_release);
+    crash_part_reader.store(&crash_part_of, std::memory_order_relaxed);
+    if constexpr (io::has_local_sockets<Io>) os::report_crashes(); // in a process of its own
     return made;
 }
 
@@ -169,6 +180,7 @@ MITOGEN_COLD inline stop_report report_of(stop_cause cause, const code_place& wh
 MITOGEN_COLD MITOGEN_INLINE void stop_here(const code_place& where) {
     const auto place = all_stopping_places().newest();
     if (!place || !place->armed()) return os::trap_if_traced();
+    os::give_alternate_stack();
     const result<void> outcome = place->stop(report_of(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
