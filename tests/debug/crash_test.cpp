@@ -26,7 +26,7 @@ namespace crashes {
 int* volatile nowhere = nullptr;
 volatile int sink = 0;
 
-constexpr int line_of_store = __LINE__ + 2;
+[[maybe_unused]] constexpr int line_of_store = __LINE__ + 2;
 [[gnu::noinline]] void stores() {
     *nowhere = 1;
     sink = sink + 1;
