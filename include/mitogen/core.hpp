@@ -34,6 +34,8 @@
 #include <mitogen/child/staged_children.hpp>
 #include <mitogen/child/subtree.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/debug/crashes/crash_log.hpp>
+#include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugger.hpp>
 #include <mitogen/debug/debugging.hpp>
 #include <mitogen/debug/entry_stops.hpp>
@@ -144,6 +146,7 @@
 #include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_state.hpp>
 #include <mitogen/nursery/signal_hook.hpp>
+#include <mitogen/os/crash/crash_report.hpp>
 #include <mitogen/os/epoll.hpp>
 #include <mitogen/os/file.hpp>
 #include <mitogen/os/kqueue.hpp>

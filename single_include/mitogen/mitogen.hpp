@@ -8952,6 +8952,9 @@ inline constexpr handle_id stop = 123;
 inline constexpr handle_id ask_stopped = 124;
 /// a context below stands in a debugger: nobody ends it, nor those that lead to it
 inline constexpr handle_id hold = 125;
+/// to the root: a child of the sender has said where it crashed; payload: its number,
+/// its name, and that text
+inline constexpr handle_id crash = 126;
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -17714,6 +17717,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -20916,6 +20920,92 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/process/crash.hpp ----
+// crash.hpp: saves what a process has printed into a pipe that it reads itself, when a fault or
+// abort() ends it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// What is to be saved. Read by a signal handler.
+struct crash_state {
+    std::atomic<int> fd{-1};
+    std::atomic<int> pid{0}; // a copy of this process does not read the pipe
+    std::atomic<const std::atomic<bool>*> busy{nullptr};
+    std::atomic<bool> handled{false};
+    /// says where it was, if anybody asks: see os/crash/crash_report.hpp
+    std::atomic<void (*)(int number, const ::siginfo_t* info) noexcept> report{nullptr};
+};
+inline constinit crash_state at_crash{};
+
+/// What a thread of the library does first, if anything.
+inline constinit std::atomic<void (*)() noexcept> at_thread_begin{nullptr};
+
+/// Waits without what a signal handler may not call.
+inline bool wait_in_handler(int fd, short events, int milliseconds) noexcept {
+    ::pollfd ready{fd, events, 0};
+    return ::poll(&ready, fd >= 0 ? 1 : 0, milliseconds) == 1;
+}
+
+/// Moves what is in the pipe to standard error, which the parent reads to its end. What a thread
+/// has taken out of it gets a moment to be sent. In a signal handler.
+inline void save_printed() noexcept {
+    constexpr int most_waits = 100; // of a millisecond: that thread may need what is held here
+    constexpr int most_reads = 256; // a megabyte: others may print for ever
+    constexpr int patience = 1000;  // ms
+    const int fd = at_crash.fd.load();
+    if (fd < 0 || at_crash.pid.load() != ::getpid()) return;
+    char bytes[4096]; // a pipe that is ready takes as much
+    for (int i = 0; i < most_reads && wait_in_handler(fd, POLLIN, 0); ++i) {
+        const ::ssize_t n = ::read(fd, bytes, sizeof bytes);
+        if (n <= 0) break;
+        if (!wait_in_handler(2, POLLOUT, patience)) return;
+        if (::write(2, bytes, static_cast<std::size_t>(n)) < 0) return;
+    }
+    for (int i = 0; i < most_waits && at_crash.busy.load()->load(); ++i)
+        static_cast<void>(wait_in_handler(-1, 0, 1));
+}
+
+/// The process ends by the same signal as it would have without this.
+inline void on_crash(int number, ::siginfo_t* info, void*) noexcept {
+    save_printed();
+    if (const auto report = at_crash.report.load()) report(number, info);
+    // else the fault comes again by itself
+    if (!info || info->si_code <= 0) static_cast<void>(::raise(number));
+}
+
+/// Signals for which the program has a handler, or that it ignores, stay as they are.
+inline void handle_crashes() noexcept {
+    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
+            now.sa_handler != SIG_DFL)
+            continue;
+        ::sigemptyset(&now.sa_mask);
+        now.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_ONSTACK);
+        now.sa_sigaction = &on_crash;
+        static_cast<void>(::sigaction(number, &now, nullptr));
+    }
+}
+
+} // namespace detail
+
+/// From now on what is in the pipe behind `fd`, nonblocking, goes to standard error if a fault or
+/// abort() ends this process; `busy` is true while a thread is about to send what it has read
+/// there. -1: nothing. Both must stay until then. Threads: one.
+inline void save_at_crash(int fd, const std::atomic<bool>* busy) noexcept {
+    detail::at_crash.fd.store(-1);
+    detail::at_crash.busy.store(busy);
+    detail::at_crash.pid.store(::getpid());
+    detail::at_crash.fd.store(fd);
+    if (fd >= 0 && !detail::at_crash.handled.exchange(true)) detail::handle_crashes();
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/process/signal.hpp ----
 // signal.hpp: what the library does about signals: survive SIGPIPE, let children's ends be known,
 // keep handlers off its threads.
@@ -21011,6 +21101,7 @@ class posix_thread {
 #elif defined(__linux__) || (defined(__FreeBSD__) && __has_include(<pthread_np.h>))
         static_cast<void>(::pthread_setname_np(::pthread_self(), s->name));
 #endif
+        if (const auto begin = os::detail::at_thread_begin.load()) begin();
         s->body();
         return nullptr;
     }
@@ -21267,86 +21358,6 @@ inline unsigned copies() noexcept {
     [[maybe_unused]] static const int counting = ::pthread_atfork(
         nullptr, nullptr, [] { detail::copies.fetch_add(1, std::memory_order_relaxed); });
     return detail::copies.load(std::memory_order_relaxed);
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/process/crash.hpp ----
-// crash.hpp: saves what a process has printed into a pipe that it reads itself, when a fault or
-// abort() ends it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-namespace detail {
-
-/// What is to be saved. Read by a signal handler.
-struct crash_state {
-    std::atomic<int> fd{-1};
-    std::atomic<int> pid{0}; // a copy of this process does not read the pipe
-    std::atomic<const std::atomic<bool>*> busy{nullptr};
-    std::atomic<bool> handled{false};
-};
-inline constinit crash_state at_crash{};
-
-/// Waits without what a signal handler may not call.
-inline bool wait_in_handler(int fd, short events, int milliseconds) noexcept {
-    ::pollfd ready{fd, events, 0};
-    return ::poll(&ready, fd >= 0 ? 1 : 0, milliseconds) == 1;
-}
-
-/// Moves what is in the pipe to standard error, which the parent reads to its end. What a thread
-/// has taken out of it gets a moment to be sent. In a signal handler.
-inline void save_printed() noexcept {
-    constexpr int most_waits = 100; // of a millisecond: that thread may need what is held here
-    constexpr int most_reads = 256; // a megabyte: others may print for ever
-    constexpr int patience = 1000;  // ms
-    const int fd = at_crash.fd.load();
-    if (fd < 0 || at_crash.pid.load() != ::getpid()) return;
-    char bytes[4096]; // a pipe that is ready takes as much
-    for (int i = 0; i < most_reads && wait_in_handler(fd, POLLIN, 0); ++i) {
-        const ::ssize_t n = ::read(fd, bytes, sizeof bytes);
-        if (n <= 0) break;
-        if (!wait_in_handler(2, POLLOUT, patience)) return;
-        if (::write(2, bytes, static_cast<std::size_t>(n)) < 0) return;
-    }
-    for (int i = 0; i < most_waits && at_crash.busy.load()->load(); ++i)
-        static_cast<void>(wait_in_handler(-1, 0, 1));
-}
-
-/// The process ends by the same signal as it would have without this.
-inline void on_crash(int number, ::siginfo_t* info, void*) noexcept {
-    save_printed();
-    // else the fault comes again by itself
-    if (!info || info->si_code <= 0) static_cast<void>(::raise(number));
-}
-
-/// Signals for which the program has a handler, or that it ignores, stay as they are.
-inline void handle_crashes() noexcept {
-    for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE}) {
-        struct ::sigaction now {};
-        if (::sigaction(number, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
-            now.sa_handler != SIG_DFL)
-            continue;
-        ::sigemptyset(&now.sa_mask);
-        now.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND | SA_ONSTACK);
-        now.sa_sigaction = &on_crash;
-        static_cast<void>(::sigaction(number, &now, nullptr));
-    }
-}
-
-} // namespace detail
-
-/// From now on what is in the pipe behind `fd`, nonblocking, goes to standard error if a fault or
-/// abort() ends this process; `busy` is true while a thread is about to send what it has read
-/// there. -1: nothing. Both must stay until then. Threads: one.
-inline void save_at_crash(int fd, const std::atomic<bool>* busy) noexcept {
-    detail::at_crash.fd.store(-1);
-    detail::at_crash.busy.store(busy);
-    detail::at_crash.pid.store(::getpid());
-    detail::at_crash.fd.store(fd);
-    if (fd >= 0 && !detail::at_crash.handled.exchange(true)) detail::handle_crashes();
 }
 
 } // namespace os
@@ -28317,7 +28328,11 @@ class text_tail {
     template <class Line>
     void give(Line&& line) {
         defuse(partial_);
-        line(std::string_view(partial_));
+        if constexpr (std::is_same_v<decltype(line(std::string_view(partial_))), bool>) {
+            if (!line(std::string_view(partial_))) return partial_.clear();
+        } else {
+            line(std::string_view(partial_));
+        }
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
         // the very last stays whole
@@ -28328,7 +28343,8 @@ class text_tail {
     }
 
 public:
-    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete. If that answers
+    /// false, the line is not remembered.
     template <class Line>
     void feed(std::string_view bytes, Line&& line) {
         for (const char c : bytes) {
@@ -28470,6 +28486,17 @@ MITOGEN_COLD inline std::string visible_name(std::string_view name, std::size_t 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
+/// What a line is of a child's report of its crash.
+enum class crash_part : std::uint8_t {
+    none,
+    head, ///< kept for the debugger, and shown as any other
+    frame ///< kept for the debugger alone
+};
+
+/// Tells that of a line. Null: nobody debugs. Process-wide.
+inline constinit std::atomic<crash_part (*)(std::string_view line) noexcept> crash_part_reader{
+    nullptr};
+
 /// Lines are kept while the child starts. Once it is up they go to the log, those that were kept
 /// first; if it does not come up its error quotes the last of them, and the log shows none. Those
 /// that come too fast are dropped and counted: see log::bounds. It may be a terminal, at which the
@@ -28496,11 +28523,13 @@ class child_stderr {
     std::vector<std::string> kept_;
     std::size_t kept_bytes_ = 0;
     use use_ = use::keep;
+    std::string crash_; // lines of a report
     rate_limiter meter_;
     timer tell_{}; // what was dropped
 
     static constexpr int most_reads = 64; // in one go
     static constexpr std::size_t most_kept = 1u << 20;
+    static constexpr std::size_t most_of_crash = 1u << 16;
 
 public:
     /// `end` may be empty. `terminal`: the child's side, if it is one. The context's name and
@@ -28572,16 +28601,19 @@ public:
     /// that has not ended is one too.
     std::string last_words() {
         drain();
-        tail_.finish([this](std::string_view line) { say(line); });
+        tail_.finish([this](std::string_view line) { return take(line); });
         return tail_.text();
     }
+
+    /// What it has said of its crash, a line each. After last_words().
+    std::string crash_report() { return std::exchange(crash_, {}); }
 
     /// Stops listening; what is in the pipe now, a last line without newline included, is the last.
     void finish() {
         drain();
         loop_.unwatch(source_);
         show();
-        tail_.finish([this](std::string_view line) { say(line); });
+        tail_.finish([this](std::string_view line) { return take(line); });
         loop_.cancel_slow_timer(tell_);
         tell();
     }
@@ -28611,12 +28643,25 @@ private:
     void hear(std::string_view bytes) {
         if (std::exchange(answer_ends_line_, false))
             bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
-        tail_.feed(bytes, [this](std::string_view line) { say(line); });
+        tail_.feed(bytes, [this](std::string_view line) { return take(line); });
         if (heard_) heard_(bytes);
     }
 
     void drain() {
         for (int reads = 0; reads < most_reads && source_.watched && read(); ++reads) {}
+    }
+
+    /// False if the line is no last word: it is for the debugger alone.
+    bool take(std::string_view line) {
+        const auto part_of = crash_part_reader.load(std::memory_order_relaxed);
+        const crash_part part = part_of ? part_of(line) : crash_part::none;
+        if (part == crash_part::head) crash_.clear();
+        if (part != crash_part::none && crash_.size() + line.size() < most_of_crash) {
+            crash_.append(line).append("\n");
+            if (part == crash_part::frame) return false;
+        }
+        say(line);
+        return true;
     }
 
     void say(std::string_view line) {
@@ -30373,6 +30418,11 @@ private:
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text.append(last_words_mark).append(words);
+        if (const std::string crash = err_.crash_report(); !crash.empty()) {
+            const context_id root =
+                router_.ancestors().empty() ? router_.id() : router_.ancestors().back();
+            (void)router_.tell(root, handles::crash, encode(id(), welcome_.name, crash), false);
+        }
         d.canceller = lost_by_;
         if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;
@@ -32094,6 +32144,1198 @@ struct named_frame {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/user/user_file.hpp ----
+// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in
+// another root directory its lookups would load modules from there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// One user, and the groups that he is in, his own first.
+struct user_entry {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::string home{};
+    std::string shell{};
+    std::vector<std::uint32_t> groups{};
+};
+
+namespace detail {
+
+// The next line of `text`, which is cut off there.
+inline std::string_view next_line(std::string_view& text) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return line;
+}
+
+// The fields of a line. False if there are fewer than N; the last one has all the rest.
+template <std::size_t N>
+MITOGEN_COLD bool split_fields(std::string_view line, char by,
+                               std::array<std::string_view, N>& fields) {
+    for (std::size_t i = 0; i + 1 < N; ++i) {
+        const std::size_t end = line.find(by);
+        if (end == std::string_view::npos) return false;
+        fields[i] = line.substr(0, end);
+        line.remove_prefix(end + 1);
+    }
+    fields[N - 1] = line;
+    return true;
+}
+
+// 2^32 - 1 is no id: it means "unchanged" to the system.
+inline std::optional<std::uint32_t> id_number(std::string_view digits) {
+    std::uint32_t value = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() ||
+        value == UINT32_MAX)
+        return std::nullopt;
+    return value;
+}
+
+inline bool lists(std::string_view members, std::string_view name) {
+    while (!members.empty()) {
+        const std::size_t end = members.find(',');
+        if (members.substr(0, end) == name) return true;
+        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// The user of that name in the texts of /etc/passwd and /etc/group; nothing if there is none.
+/// Lines that are no entries are passed over. At most 65536 groups, the kernel's limit
+/// (NGROUPS_MAX).
+MITOGEN_COLD
+inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group,
+                                           std::string_view name) {
+    constexpr std::size_t most_groups = 65536;
+    while (!passwd.empty()) {
+        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
+        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name ||
+            name.empty())
+            continue;
+        const auto uid = detail::id_number(f[2]);
+        const auto gid = detail::id_number(f[3]);
+        if (!uid || !gid) continue;
+        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
+        while (!group.empty() && found.groups.size() < most_groups) {
+            std::array<std::string_view, 4> g; // name, password, gid, members
+            if (!detail::split_fields(detail::next_line(group), ':', g) ||
+                !detail::lists(g[3], name))
+                continue;
+            if (const auto id = detail::id_number(g[2]); id && *id != *gid)
+                found.groups.push_back(*id);
+        }
+        return found;
+    }
+    return std::nullopt;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/user/credentials.hpp ----
+// credentials.hpp: this process becomes another user; and executes another program.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+#if defined(__linux__)
+/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
+inline long set_groups(const std::vector<std::uint32_t>& groups) {
+#if defined(SYS_setgroups32)
+    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
+#else
+    constexpr long number = SYS_setgroups;
+#endif
+    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
+    return checked("setgroups", -1,
+                   [&] { return ::syscall(number, groups.size(), groups.data()); });
+}
+#endif
+
+/// Sets the group, for good. 0 or -errno.
+inline long set_group(std::uint32_t gid) {
+    return checked("setgid", -1, [=] { return ::setgid(gid); });
+}
+
+/// Sets the user, for good. 0 or -errno.
+inline long set_user(std::uint32_t uid) {
+    return checked("setuid", -1, [=] { return ::setuid(uid); });
+}
+
+/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
+MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
+    const auto set = [](const char* variable, const char* value) {
+        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
+    };
+    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
+    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
+    if (rc >= 0) rc = set("LOGNAME", name.c_str());
+    if (rc >= 0) rc = set("USER", name.c_str());
+    return rc;
+}
+
+/// Changes the working directory to `path`, or, if that is not possible, to the root directory.
+inline void change_directory(const std::string& path) {
+    if (path.empty() || ::chdir(path.c_str()) < 0)
+        if (::chdir("/") < 0) return; // this process stays in its place
+}
+
+/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
+inline long execute(const std::vector<std::string>& argv) {
+    std::vector<char*> list;
+    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
+    list.push_back(nullptr);
+    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/output_of.hpp ----
+// output_of.hpp: runs a program for what it prints.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What a program printed, at most so much of it as the function that ran it takes, and how it
+/// ended.
+struct printed {
+    std::string text{};
+    exit_status status{};
+};
+
+/// Runs it with nothing to read; its stderr is ours. At most 64 KiB of what it prints is kept. It
+/// dies with this process, which must have no other threads: it is a copy first. Blocks: until it
+/// has ended.
+inline result<printed> output_of(const std::vector<std::string>& argv) {
+    constexpr std::size_t most = 65536;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    [[maybe_unused]] const ::pid_t self = ::getpid();
+    rc = checked("fork", -1, [] { return ::fork(); });
+    if (rc < 0) return failure("fork", rc);
+    if (rc == 0) {
+#if defined(__linux__)
+        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
+#endif
+        put_null(0);
+        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
+    }
+    kill_on_destroy_process runs(static_cast<::pid_t>(rc));
+    out.reset();
+    printed p;
+    char block[512];
+    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
+        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
+    p.status = runs.wait();
+    return p;
+}
+
+/// How much a program may take.
+struct output_limits {
+    std::size_t bytes = 65536;
+    duration_ns patience = 5'000'000'000;
+};
+
+namespace detail {
+
+// Appends until the other end closes the pipe (true), or a limit is reached.
+inline bool read_until(int fd, std::size_t most, instant deadline, std::string& text) {
+    char block[4096];
+    while (text.size() < most) {
+        const duration_ns left = deadline - monotonic_now();
+        if (left <= 0) return false;
+        ::pollfd ready{fd, POLLIN, 0};
+        const long rc = os::poll(&ready, 1, left);
+        if (rc < 0) return false;
+        if (rc == 0) continue; // a signal, or the deadline
+        const long n = read(fd, block, std::min(sizeof block, most - text.size()));
+        if (n <= 0) return n == 0;
+        text.append(block, static_cast<std::size_t>(n));
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// Runs a program for what it prints, while this one goes on: `options` without descriptors. It has
+/// nothing to read, and its stderr goes nowhere. At a limit it is killed, with its process group:
+/// the result is what has come until then, and its status says SIGKILL.
+///
+/// Errors: as spawn(). Threads: as spawn(). Blocks: until it has ended, or for `patience`.
+MITOGEN_COLD inline result<printed> output_within(spawn_options options,
+                                                  const output_limits& most) {
+    constexpr duration_ns look_again = 10'000'000; // where the end of a process can't be polled
+    const instant deadline = monotonic_now() + most.patience;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    const unique_fd nowhere(static_cast<int>(rc = open("/dev/null", O_WRONLY)));
+    if (rc < 0) return failure("open(/dev/null)", rc);
+    options.out = out.get();
+    options.err = nowhere.get();
+    options.new_process_group = true;
+    auto runs = spawn(options);
+    if (!runs) return runs.error();
+    out.reset();
+    printed p;
+    if (detail::read_until(in.get(), most.bytes, deadline, p.text)) {
+        while (!runs->try_wait_group()) {
+            const duration_ns left = deadline - monotonic_now();
+            if (left <= 0) break;
+            ::pollfd ended{runs->poll_fd(), POLLIN, 0};
+            static_cast<void>(
+                os::poll(&ended, 1, ended.fd < 0 ? std::min(left, look_again) : left));
+        }
+    }
+    static_cast<void>(runs->signal_group(SIGKILL)); // nothing, if it is reaped
+    p.status = runs->wait();
+    return p;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/program/symbol_table.hpp ----
+// symbol_table.hpp: whether the file of a program names all of its functions, or was stripped.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// True if the file at `path`, of this kind of machine, has the symbol table that strip(1) removes.
+/// False if it can't be read, and where it is not known how: always but on Linux. Threads: any.
+/// Blocks: for the file.
+MITOGEN_COLD inline bool has_symbol_table([[maybe_unused]] const char* path) {
+#if defined(__linux__) && __has_include(<link.h>) && defined(ELFMAG)
+    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    ElfW(Ehdr) begin{};
+    if (!file || os::pread(file.get(), &begin, sizeof begin, 0) < static_cast<long>(sizeof begin) ||
+        std::memcmp(begin.e_ident, ELFMAG, SELFMAG) != 0)
+        return false;
+    for (int i = 0; i < begin.e_shnum; ++i) { // 16 bits
+        ElfW(Shdr) section{};
+        const auto at = begin.e_shoff + static_cast<std::uint64_t>(i) * begin.e_shentsize;
+        const long n = os::pread(file.get(), &section, sizeof section, static_cast<::off_t>(at));
+        if (n < static_cast<long>(sizeof section)) return false;
+        if (section.sh_type == SHT_SYMTAB) return true;
+    }
+#endif
+    return false;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/symbolizer.hpp ----
+// symbolizer.hpp: asks the tool that comes with a compiler which lines of the source some addresses
+// of a file are.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What of a text that names code is kept: names that templates make have no end.
+inline constexpr std::size_t most_code_text = 1024;
+/// Functions that are inlined into one another at one address, of which are shown so many.
+inline constexpr std::size_t most_inlined = 64;
+
+inline std::string hex_text(std::uint64_t number) {
+    std::string digits;
+    do digits += "0123456789abcdef"[number & 15u];
+    while ((number >>= 4) != 0);
+    std::reverse(digits.begin(), digits.end());
+    return "0x" + digits;
+}
+
+/// False if `text` is something else than "0x" and digits.
+inline bool read_hex(std::string_view text, std::uint64_t& number) noexcept {
+    if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) return false;
+    number = 0;
+    for (const char c : text.substr(2)) {
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) return false;
+        number = number << 4 | static_cast<unsigned>(digit);
+    }
+    return true;
+}
+
+/// "a/b.cpp:12 (discriminator 3)"; what is not known is "??", "?" or 0.
+inline void read_line_of_code(std::string_view text, named_frame& to) {
+    text = text.substr(0, text.find(" (discriminator "));
+    const std::size_t colon = text.rfind(':');
+    const std::string_view file = text.substr(0, colon);
+    if (colon == text.npos || file.empty() || file.starts_with("??")) return;
+    std::uint32_t line = 0;
+    for (const char c : text.substr(colon + 1)) {
+        if (c < '0' || c > '9' || line > UINT32_MAX / 10 - 1) break;
+        line = line * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    if (line == 0) return; // the file may be an object file then
+    to.file = visible_name(file, most_code_text);
+    to.line = line;
+}
+
+/// What addr2line -a -f -i prints for `addresses`: of each, itself, and then the function and the
+/// line for every function that is inlined there and the one that holds them all. Those that are
+/// not in it, and all behind where it is cut off, are left without names.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+read_symbols(std::string_view text, std::span<const std::uint64_t> addresses) {
+    std::vector<std::vector<named_frame>> all(addresses.size());
+    std::size_t count = 0; // of addresses that have been read
+    std::string_view function;
+    for (std::size_t end = 0; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+        const std::string_view line = text.substr(0, end);
+        std::uint64_t address = 0;
+        if (function.empty() && read_hex(line, address)) {
+            if (count == addresses.size() || address != addresses[count]) return all;
+            ++count;
+        } else if (count == 0) {
+            return all; // not what was asked for
+        } else if (function.empty()) {
+            function = line;
+        } else {
+            auto& names = all[count - 1];
+            named_frame one;
+            if (!function.starts_with("??")) one.function = visible_name(function, most_code_text);
+            read_line_of_code(line, one);
+            function = {};
+            if (names.size() == most_inlined) names.pop_back(); // the outermost one is the last
+            if (!names.empty()) names.back().inlined = true;
+            if (!one.function.empty() || !one.file.empty()) names.push_back(std::move(one));
+        }
+    }
+    return all;
+}
+
+inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& names) {
+    return std::count_if(names.begin(), names.end(), [](const auto& each) {
+        return !each.empty() && each.back().line > 0;
+    });
+}
+
+/// Names addresses of the file at `path`, which is one of this program's own and trusted, by
+/// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
+/// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
+    constexpr std::size_t most_printed = 4 << 20;
+    // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and
+    // gives some inlined functions of one file alone (static ones) the name of what is around them.
+    // So it is the second.
+    const std::vector<std::string> tools[] = {
+        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path},
+        {"addr2line", "-a", "-f", "-C", "-i", "-e", path}};
+    std::vector<std::vector<named_frame>> best(addresses.size());
+    for (const std::vector<std::string>& tool : tools) {
+        os::spawn_options options;
+        options.path = tool[0];
+        options.argv = tool;
+        // somebody waits for the answer: nothing is to be fetched from elsewhere for it
+        options.environment = {"DEBUGINFOD_URLS", "LC_ALL=C"};
+        for (const std::uint64_t each : addresses) options.argv.push_back(hex_text(each));
+        const duration_ns left = deadline - os::monotonic_now();
+        if (left <= 0) break;
+        const duration_ns part = &tool == &tools[0] ? left / 2 : left; // that the other has a turn
+        const auto said = os::output_within(options, {.bytes = most_printed, .patience = part});
+        if (!said) continue;
+        auto names = read_symbols(said->text, addresses);
+        const auto known = [](const auto& each) { return !each.empty(); };
+        const bool first = std::none_of(best.begin(), best.end(), known);
+        if (first || lines_known(names) > lines_known(best)) best = std::move(names);
+        if (said->status.success() && lines_known(best) > 0) break;
+    }
+    if (os::has_symbol_table(path.c_str())) return best;
+    // what has no line is named by the exported symbol before it then, however far that is
+    for (auto& each : best)
+        std::erase_if(each, [](const named_frame& one) { return one.line == 0; });
+    return best;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/backtrace.hpp ----
+// backtrace.hpp: the stack of the calling thread as addresses of code, which need no symbols here.
+
+#if defined(__linux__) && __has_include(<unwind.h>)
+#include <unwind.h>
+#define MITOGEN_HAS_UNWIND 1
+#else
+#define MITOGEN_HAS_UNWIND 0
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// A place in code as it lies in this process's memory.
+struct code_address {
+    std::uintptr_t value = 0;
+    /// true: what a call returns to, which may be another line's or another function's code
+    /// already: the call itself is before it; false: the instruction that a signal came at
+    bool is_return = false;
+};
+
+namespace detail {
+
+#if MITOGEN_HAS_UNWIND
+struct stack_walk {
+    std::span<code_address> to;
+    std::size_t skip;
+    std::size_t found = 0;
+};
+
+// Any answer but _URC_NO_REASON ends the walk.
+inline ::_Unwind_Reason_Code on_stack_frame(::_Unwind_Context* context, void* to) noexcept {
+    auto& walk = *static_cast<stack_walk*>(to);
+    if (walk.skip > 0) {
+        --walk.skip;
+        return ::_URC_NO_REASON;
+    }
+    if (walk.found == walk.to.size()) return ::_URC_END_OF_STACK;
+    int before = 0; // set in a signal's frame: the address is that of the next instruction
+    const auto address = static_cast<std::uintptr_t>(::_Unwind_GetIPInfo(context, &before));
+    if (address == 0) return ::_URC_END_OF_STACK; // how some C libraries end a thread's stack
+    walk.to[walk.found++] = {address, before == 0};
+    return ::_URC_NO_REASON;
+}
+#endif
+
+} // namespace detail
+
+/// Fills `to` with the stack of the calling thread, the caller of this function first, but without
+/// the `skip` innermost frames, and returns how many addresses there are. Stops where the unwind
+/// tables end, as in code that was compiled without any, and where `to` is full. Nothing where it
+/// is not known how: always but on Linux. Allocates nothing. Threads: any. Blocks: never (the
+/// loader's lock may be taken).
+[[gnu::noinline]] inline std::size_t walk_stack([[maybe_unused]] std::span<code_address> to,
+                                                [[maybe_unused]] std::size_t skip = 0) noexcept {
+#if MITOGEN_HAS_UNWIND
+    detail::stack_walk walk{to, skip + 1}; // the first frame is this function's own
+    static_cast<void>(::_Unwind_Backtrace(&detail::on_stack_frame, &walk));
+    return walk.found;
+#else
+    return 0;
+#endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+#undef MITOGEN_HAS_UNWIND
+
+// ---- mitogen/os/program/loaded_modules.hpp ----
+// loaded_modules.hpp: the program and the libraries whose code is in this process's memory, with
+// what tells their builds apart.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if __has_include(<dlfcn.h>)
+#include <dlfcn.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// The program, or a library.
+struct loaded_module {
+    std::string build_id{}; ///< the linker's, in hex; empty if it made none
+    std::string path{};     ///< as the loader tells it; empty: the program itself
+    std::uintptr_t base = 0; ///< what its file calls address 0
+    std::uintptr_t code_begin = 0; ///< all of its code is from here
+    std::uintptr_t code_end = 0;   ///< to here
+};
+
+namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
+// Where a segment lies. False if no part of the file that is in memory holds it.
+inline bool is_loaded(const ::dl_phdr_info& object, std::uintptr_t at, std::size_t size) {
+    for (int i = 0; i < object.dlpi_phnum; ++i) {
+        const auto& segment = object.dlpi_phdr[i];
+        if (segment.p_type == PT_LOAD && at >= segment.p_vaddr && size <= segment.p_filesz &&
+            at - segment.p_vaddr <= segment.p_filesz - size)
+            return true;
+    }
+    return false;
+}
+
+MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object) {
+    constexpr std::size_t most_digits = 128; // SHA-512, more than any linker makes
+    loaded_module found;
+    found.base = object.dlpi_addr;
+    for (int i = 0; i < object.dlpi_phnum; ++i) {
+        const auto& segment = object.dlpi_phdr[i];
+        const auto begin = static_cast<std::uintptr_t>(segment.p_vaddr);
+        const auto size = static_cast<std::size_t>(segment.p_filesz);
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+            if (found.code_end == 0) found.code_begin = found.base + begin;
+            found.code_end = found.base + begin + static_cast<std::size_t>(segment.p_memsz);
+        } else if (segment.p_type == PT_NOTE && found.build_id.empty() &&
+                   is_loaded(object, begin, size)) {
+            found.build_id =
+                find_build_id(reinterpret_cast<const unsigned char*>(found.base + begin), size);
+            if (found.build_id.size() > most_digits) found.build_id.clear();
+        }
+    }
+    return found;
+}
+#endif
+
+} // namespace detail
+
+/// All of them as they are now, the program first. Nothing where it is not known how: always but on
+/// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
+MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+    std::vector<loaded_module> all;
+#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            auto& found = *static_cast<std::vector<loaded_module>*>(to);
+            loaded_module one = detail::module_of_object(*object);
+            // of the program musl tells the name that it was started by
+            if (!found.empty() && object->dlpi_name) one.path = object->dlpi_name;
+            found.push_back(std::move(one));
+            return 0;
+        },
+        &all));
+#endif
+    return all;
+}
+
+/// The one that has the code at `address`; null if none has.
+inline const loaded_module* module_of(const std::vector<loaded_module>& all,
+                                      std::uintptr_t address) noexcept {
+    for (const loaded_module& each : all)
+        if (address >= each.code_begin && address < each.code_end) return &each;
+    return nullptr;
+}
+
+/// A path by which another program finds the file of this one, as it was when it was started
+/// (self_executable): its own path, or a descriptor of ours if another file lies there now. Empty
+/// if the system can't tell. Threads: any.
+MITOGEN_COLD inline std::string path_of_self() {
+    std::string path = self_path();
+    const int held = self_executable().get();
+    const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
+    if (held < 0 || (there && same_file(there.get(), held))) return path;
+#if defined(__linux__)
+    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(held);
+#else
+    return {};
+#endif
+}
+
+/// A name that the loader itself knows for code, which is only what libraries offer to others.
+struct exported_name {
+    std::string name{};       ///< as the linker writes it; empty: none is known
+    std::uintptr_t begin = 0; ///< where what is named begins
+};
+
+/// The exported name of what `address` is in. None where asking would take another library:
+/// the C library of Linux had it in one of its own until glibc 2.34. Threads: any.
+MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr_t address) {
+#if defined(__linux__) && __has_include(<dlfcn.h>) && defined(RTLD_DEFAULT) &&                     \
+    (!defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+    ::Dl_info found{};
+    if (::dladdr(reinterpret_cast<const void*>(address), &found) != 0 && found.dli_sname)
+        return {found.dli_sname, reinterpret_cast<std::uintptr_t>(found.dli_saddr)};
+#endif
+    return {};
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/thread/thread_number.hpp ----
+// thread_number.hpp: the number by which the system, and every debugger, knows a thread.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// Of the calling thread: gettid(2), and where there is none some other number that no other thread
+/// of this process has. Threads: any. Never blocks.
+inline std::uint64_t thread_number() noexcept {
+#if defined(__linux__)
+    return static_cast<std::uint64_t>(::syscall(SYS_gettid));
+#else
+    return reinterpret_cast<std::uintptr_t>(::pthread_self());
+#endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/crash/crash_report.hpp ----
+// crash_report.hpp: has a process that a fault or abort() ends say on stderr where it was.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What a report begins with: "mitogen crash: signal 11, SIGSEGV, address 0x10, thread 4711".
+inline constexpr std::string_view crash_mark = "mitogen crash: signal ";
+/// Each of its frames: "mitogen frame: 0x12ab r BUILD-ID PATH". "r" if it is what a call returns
+/// to, else "i"; "-" for an id that there is not; no path: the program itself.
+inline constexpr std::string_view crash_frame_mark = "mitogen frame: ";
+/// So many at most.
+inline constexpr std::size_t most_crash_frames = 64;
+
+namespace detail {
+
+/// One line, made where nothing may be allocated; what is too long is cut off.
+class crash_line {
+    char text_[512]; // PIPE_BUF at least, by POSIX: such lines arrive whole
+    std::size_t size_ = 0;
+
+public:
+    crash_line& operator<<(std::string_view more) noexcept {
+        for (const char c : more)
+            if (size_ < sizeof text_ - 1) text_[size_++] = c;
+        return *this;
+    }
+    crash_line& number(std::uint64_t n, unsigned base) noexcept {
+        char digits[20];
+        std::size_t at = sizeof digits;
+        do digits[--at] = "0123456789abcdef"[n % base];
+        while ((n /= base) != 0);
+        return *this << std::string_view(digits + at, sizeof digits - at);
+    }
+    /// False if nobody takes it.
+    bool write() noexcept {
+        constexpr int patience = 1000; // ms
+        text_[size_++] = '\n';
+        return wait_in_handler(2, POLLOUT, patience) && ::write(2, text_, size_) > 0;
+    }
+};
+
+/// The signal that ends the process if a report takes too long. Written by a signal handler.
+inline constinit std::atomic<int> crash_signal{0};
+inline constinit std::atomic<bool> crash_told{false};
+/// As it was when this process began to report. Read by a signal handler, so never destroyed.
+inline constinit std::atomic<const std::vector<loaded_module>*> crash_modules{nullptr};
+
+inline std::string_view fatal_signal_name(int number) noexcept {
+    switch (number) {
+    case SIGABRT: return "SIGABRT";
+    case SIGSEGV: return "SIGSEGV";
+    case SIGBUS: return "SIGBUS";
+    case SIGILL: return "SIGILL";
+    default: return "SIGFPE";
+    }
+}
+
+/// The report hangs: the unwinder may wait for a lock that the dead thread has.
+inline void end_report(int) noexcept {
+    const int number = crash_signal.load();
+    static_cast<void>(::signal(number, SIG_DFL));
+    ::sigset_t one;
+    ::sigemptyset(&one);
+    ::sigaddset(&one, number);
+    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &one, nullptr));
+    static_cast<void>(::raise(number));
+}
+
+inline void limit_report(int number) noexcept {
+    constexpr unsigned most_seconds = 2;
+    crash_signal.store(number);
+    struct ::sigaction limit {};
+    limit.sa_handler = &end_report;
+    ::sigemptyset(&limit.sa_mask);
+    limit.sa_flags = static_cast<int>(SA_ONSTACK);
+    static_cast<void>(::sigaction(SIGALRM, &limit, nullptr));
+    ::sigset_t one;
+    ::sigemptyset(&one);
+    ::sigaddset(&one, SIGALRM);
+    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &one, nullptr));
+    static_cast<void>(::alarm(most_seconds));
+}
+
+inline bool write_crash_frame(const code_address& where) noexcept {
+    const std::uintptr_t code = where.value - (where.is_return ? 1 : 0);
+    const loaded_module* const found = module_of(*crash_modules.load(), code);
+    crash_line line;
+    (line << crash_frame_mark << "0x").number(where.value - (found ? found->base : 0), 16);
+    line << (where.is_return ? " r " : " i ");
+    line << (found && !found->build_id.empty() ? std::string_view(found->build_id) : "-") << " "
+         << (found ? std::string_view(found->path) : "[unknown]");
+    return line.write();
+}
+
+/// In a signal handler. Allocates nothing, and takes no lock of the program.
+inline void report_crash(int number, const ::siginfo_t* info) noexcept {
+    constexpr int patience = 2000; // of a millisecond, while another thread reports
+    static constinit std::atomic<bool> begun{false};
+    if (begun.exchange(true)) {
+        for (int i = 0; i < patience && !crash_told.load(); ++i)
+            static_cast<void>(wait_in_handler(-1, 0, 1));
+        return;
+    }
+    limit_report(number);
+    crash_line head;
+    (head << crash_mark).number(static_cast<unsigned>(number), 10);
+    head << ", " << fatal_signal_name(number);
+    // of SI_KERNEL, as at addresses that no pointer can be, it is not known
+    if (info && info->si_code > 0 && info->si_code < 0x80 && number != SIGABRT)
+        (head << ", address 0x").number(reinterpret_cast<std::uintptr_t>(info->si_addr), 16);
+    (head << ", thread ").number(thread_number(), 10);
+    bool heard = head.write();
+
+    constexpr std::size_t most_of_handler = 8;
+    code_address all[most_crash_frames + most_of_handler];
+    const std::size_t count = walk_stack(all);
+    std::size_t first = 0; // what a signal came at is no return address: before it is the handler
+    while (first < count && all[first].is_return) ++first;
+    if (first == count) first = 0;
+    for (std::size_t i = first; heard && i < count && i - first < most_crash_frames; ++i)
+        heard = write_crash_frame(all[i]);
+    static_cast<void>(::alarm(0));
+    crash_told.store(true);
+}
+
+/// The stack on which a thread's handlers run when its own is used up.
+class alternate_stack {
+    void* memory_ = nullptr;
+    std::size_t size_ = 128 * 1024; // more than kernels ask for the registers of any processor
+
+public:
+    alternate_stack() noexcept {
+        ::stack_t now{};
+        if (::sigaltstack(nullptr, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return; // another's
+        void* const made = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (made == MAP_FAILED) return;
+        memory_ = made;
+        now.ss_sp = memory_;
+        now.ss_size = size_;
+        now.ss_flags = 0;
+        static_cast<void>(::sigaltstack(&now, nullptr));
+    }
+    alternate_stack(const alternate_stack&) = delete;
+    ~alternate_stack() {
+        if (!memory_) return;
+        ::stack_t now{};
+        if (::sigaltstack(nullptr, &now) != 0 || now.ss_sp != memory_) return;
+        now.ss_flags = static_cast<int>(SS_DISABLE);
+        if (::sigaltstack(&now, nullptr) == 0) static_cast<void>(::munmap(memory_, size_));
+    }
+};
+
+} // namespace detail
+
+/// Has the calling thread report the end of its stack too, which handlers can't run on. Until it
+/// ends. Threads: any.
+inline void give_alternate_stack() noexcept {
+    static thread_local const detail::alternate_stack mine;
+    static_cast<void>(mine);
+}
+
+/// From now on a fault or abort() in any thread of this process is reported on stderr, unless the
+/// program has a handler of its own or a sanitizer reports it; then it ends as it would have.
+/// Libraries that are loaded later have no names there. Threads: one at a time.
+MITOGEN_COLD inline void report_crashes() {
+    if (MITOGEN_ASAN || MITOGEN_TSAN) return;
+    if (!detail::crash_modules.load())
+        detail::crash_modules.store(new std::vector<loaded_module>(loaded_modules()));
+    code_address loads_the_unwinder[1];
+    static_cast<void>(walk_stack(loads_the_unwinder));
+    give_alternate_stack();
+    detail::at_thread_begin.store(&give_alternate_stack);
+    detail::at_crash.report.store(&detail::report_crash);
+    if (!detail::at_crash.handled.exchange(true)) detail::handle_crashes();
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/crashes/crash_text.hpp ----
+// crash_text.hpp: reads what a process has said on stderr of its crash.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A crash, in the words of whoever crashed.
+struct crash_text {
+    std::string signal{}; ///< "signal 11, SIGSEGV, address 0x10, thread 4711"; can be shown
+    std::vector<frame> frames{};
+};
+
+/// What there is before a report stands in the same line if it had no newline.
+inline crash_part crash_part_of(std::string_view line) noexcept {
+    if (line.starts_with(os::crash_frame_mark)) return crash_part::frame;
+    return line.find(os::crash_mark) != line.npos ? crash_part::head : crash_part::none;
+}
+
+/// Nothing if the line is none of a frame.
+MITOGEN_COLD inline std::optional<frame> read_crash_frame(std::string_view line) {
+    if (!line.starts_with(os::crash_frame_mark)) return std::nullopt;
+    line.remove_prefix(os::crash_frame_mark.size());
+    const auto word = [&line] {
+        const std::string_view first = line.substr(0, line.find(' '));
+        line.remove_prefix(first.size() + (first.size() < line.size()));
+        return first;
+    };
+    frame one;
+    if (!read_hex(word(), one.offset)) return std::nullopt;
+    const std::string_view how = word();
+    if (how != "r" && how != "i") return std::nullopt;
+    one.is_call_site = how == "r";
+    const std::string_view id = word();
+    if (id.empty()) return std::nullopt;
+    if (id != "-") one.build_id = id;
+    one.module = line;
+    return one;
+}
+
+/// The last report in `text`. Whatever else stands there is passed over.
+MITOGEN_COLD inline crash_text read_crash(std::string_view text) {
+    constexpr std::size_t longest = 200;
+    crash_text found;
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(line.size() + (line.size() < text.size()));
+        if (const std::size_t at = line.rfind(os::crash_mark); at != line.npos) {
+            constexpr std::string_view word = "signal ";
+            found = {visible_name(line.substr(at + os::crash_mark.size() - word.size()), longest),
+                     {}};
+        } else if (auto one = read_crash_frame(line);
+                   one && found.frames.size() < os::most_crash_frames) {
+            found.frames.push_back(std::move(*one));
+        }
+    }
+    return found;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame_names.hpp ----
+// frame_names.hpp: names the frames of another context's stack from this process's own copy of the
+// same build, which has the symbols that the other one may lack.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
+MITOGEN_COLD inline std::string module_and_offset(const frame& of) {
+    constexpr std::size_t most_module = 100;
+    constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
+    std::string_view name(of.module);
+    if (name.size() > most_read) name.remove_prefix(name.size() - most_read);
+    name.remove_prefix(name.rfind('/') + 1); // npos + 1 is 0
+    return (of.module.empty() ? "program" : visible_name(name, most_module)) + "+" +
+           hex_text(of.offset);
+}
+
+/// The module of ours that is of the same build, and has code where the frame says so; null: there
+/// is none. Of builds without an id only our program itself is taken for another's, as a child
+/// usually runs it.
+inline const os::loaded_module* own_module_of(const frame& of,
+                                              const std::vector<os::loaded_module>& own) noexcept {
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        const os::loaded_module& each = own[i];
+        if (each.build_id != of.build_id) continue;
+        if (each.build_id.empty() && (i != 0 || !of.module.empty())) continue;
+        const std::uint64_t begin = each.code_begin - each.base;
+        const std::uint64_t end = each.code_end - each.base;
+        // what is returned to may be behind the last instruction
+        if (of.offset >= begin + of.is_call_site && of.offset < end + of.is_call_site) return &each;
+    }
+    return nullptr;
+}
+
+/// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
+MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::loaded_module& own) {
+    const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
+    const os::exported_name found = os::exported_name_at(address - of.is_call_site);
+    if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        abi::__cxa_demangle(found.name.c_str(), nullptr, nullptr, &status), &std::free);
+    return visible_name(readable ? std::string_view(readable.get()) : found.name, most_code_text) +
+           "+" + hex_text(address - found.begin);
+}
+
+/// Of each frame, the functions that are inlined there, innermost first, and the one whose code it
+/// is: never nothing. What is beyond `most_frames` is left out.
+///
+/// A frame is named if its build is one that this process has loaded too, and by that copy of it
+/// alone: no file is opened because a frame names it. The lines come from a tool in PATH (see
+/// symbols_of), which runs once for each module. What it can't name is shown by the exported symbol
+/// before it, or as "module+0x12ab".
+/// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
+/// the tools, at most for `patience` in all.
+MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
+    frames = frames.first(std::min(frames.size(), most_frames));
+    const instant deadline = after(os::monotonic_now(), patience);
+    const std::vector<os::loaded_module> own = os::loaded_modules();
+    std::vector<const os::loaded_module*> homes;
+    for (const frame& each : frames) homes.push_back(own_module_of(each, own));
+
+    std::vector<std::vector<named_frame>> names(frames.size());
+    for (const os::loaded_module& module : own) {
+        std::vector<std::uint64_t> addresses;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            if (homes[i] != &module) continue;
+            addresses.push_back(frames[i].offset - frames[i].is_call_site);
+            places.push_back(i);
+        }
+        if (places.empty()) continue;
+        const std::string path = &module == &own[0] ? os::path_of_self() : module.path;
+        if (!path.starts_with('/')) continue; // the kernel's vdso has no file
+        auto found = symbols_of(path, addresses, deadline);
+        for (std::size_t i = 0; i < places.size(); ++i) names[places[i]] = std::move(found[i]);
+    }
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        if (names[i].empty()) names[i].emplace_back();
+        for (named_frame& each : names[i]) {
+            if (!each.function.empty()) continue;
+            if (homes[i]) each.function = exported_name_of(frames[i], *homes[i]);
+            if (each.function.empty()) each.function = module_and_offset(frames[i]);
+        }
+    }
+    return names;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame_text.hpp ----
+// frame_text.hpp: a stack as it is shown, from the program's own line on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Reads the name of a function as demanglers write it, up to its parameters.
+class function_name_reader {
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0; // of the name; what is before it is the type that is returned
+    int depth_ = 0;         // of brackets
+
+    bool skip(std::string_view word) noexcept {
+        if (!text_.substr(at_).starts_with(word)) return false;
+        at_ += word.size();
+        return true;
+    }
+
+    // Of operators, whose names hold brackets and blanks. Of a conversion the rest is a type.
+    bool skip_operator() noexcept {
+        constexpr std::string_view word = "operator";
+        constexpr std::string_view signs = "<>=!+-*/%^&|~,";
+        const bool begins = at_ == begin_ || text_[at_ - 1] == ':';
+        if (!begins || !text_.substr(at_).starts_with(word)) return false;
+        const std::string_view rest = text_.substr(at_ + word.size());
+        if (rest.empty() || (signs.find(rest[0]) == signs.npos && rest[0] != '(' &&
+                             rest[0] != '[' && rest[0] != ' '))
+            return false;
+        at_ += word.size();
+        if (skip("()") || skip("[]")) return true;
+        while (at_ < text_.size() && signs.find(text_[at_]) != signs.npos) ++at_;
+        if (text_.substr(at_).starts_with(" <")) ++at_; // its template arguments
+        else if (rest[0] == ' ') at_ = text_.size();
+        return true;
+    }
+
+public:
+    explicit function_name_reader(std::string_view text) noexcept : text_(text) {}
+
+    std::string_view read() noexcept {
+        while (at_ < text_.size()) {
+            if (depth_ == 0 && (skip("(anonymous namespace)") || skip_operator())) continue;
+            const char c = text_[at_];
+            // a bracket in front of a name is part of the type before it: decltype (x)
+            if (c == '(' && depth_ == 0 && at_ != begin_) break;
+            if (c == '<' || c == '(' || c == '{' || c == '[') ++depth_;
+            if ((c == '>' && text_[at_ - (at_ > 0)] != '-') || c == ')' || c == '}' || c == ']')
+                --depth_;
+            ++at_;
+            if (c == ' ' && depth_ == 0) begin_ = at_;
+        }
+        return text_.substr(begin_, at_ - begin_);
+    }
+};
+
+/// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
+/// program's functions.
+inline bool is_library_frame(const named_frame& one) noexcept {
+    const std::string_view name = function_name_reader(one.function).read();
+    if (name.starts_with("mitogen::")) return true;
+    // of an inlined lambda some compilers tell no more than "operator()"
+    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
+}
+
+/// All in one line, from the innermost one that is not the library's; all of them if they all are.
+MITOGEN_COLD inline std::vector<named_frame>
+frames_to_show(std::span<const std::vector<named_frame>> named) {
+    std::vector<named_frame> all;
+    for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (is_library_frame(all[i])) continue;
+        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i));
+        break;
+    }
+    return all;
+}
+
+/// A function's name without what tells versions of this library apart: "mitogen::v0_1_pd::run".
+MITOGEN_COLD inline std::string plain_name(std::string name) {
+    constexpr std::string_view ours = "mitogen::v";
+    for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
+        const std::size_t begin = at + ours.size() - 1;
+        std::size_t end = begin + 1;
+        while (end < name.size() &&
+               (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end]))))
+            ++end;
+        at = begin;
+        const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
+        if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
+    }
+    return name;
+}
+
+/// "function at file:line", with "(inlined) " before it, without what is not known.
+MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
+    std::string text = (one.inlined ? "(inlined) " : "") + plain_name(one.function);
+    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
+    return text;
+}
+
+/// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
+MITOGEN_COLD inline std::string frame_list_text(std::span<const named_frame> frames) {
+    std::string text;
+    std::size_t number = 0;
+    for (const named_frame& each : frames) {
+        const std::string label = "#" + std::to_string(number++);
+        text += label + std::string(label.size() < 4 ? 4 - label.size() : 1, ' ');
+        text += frame_text(each) + "\n";
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/crashes/crash_log.hpp ----
+// crash_log.hpp: the root's record of each context that has crashed: with the lines of its stack.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A context's parent sends what that has said of its crash, before it tells of the loss. The tools
+/// that name frames are waited for on a thread of its own.
+///
+/// Threads: as marked. The router outlives it, and close() comes before its end.
+template <class Io>
+class crash_log {
+    using core = basic_router_core<Io>;
+
+    struct entry {
+        std::string name;
+        std::string text;
+    };
+
+    core& node_;
+    mutex mutex_{node_};
+    condition changed_;
+    std::deque<entry> waiting_; // under mutex_
+    bool running_ = false;      // under mutex_
+    typename Io::thread thread_{};
+
+    static constexpr std::size_t most_waiting = 64; // a tree may crash as a whole
+    static constexpr std::size_t longest_text = 1u << 17;
+
+public:
+    explicit crash_log(core& node) : node_(node) {
+        (void)node.add_raw_handler(handles::crash, {.from = senders::anyone},
+                                   [this](const message& m) { serve(m); });
+    }
+    crash_log(crash_log&&) = delete;
+
+    /// Waits until all that has come is in the log. Threads: any but the loop.
+    void close() {
+        std::unique_lock lock(mutex_);
+        (void)changed_.wait(lock, node_, never, [this] { return !running_; });
+        lock.unlock();
+        thread_ = {};
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept { thread_.forget(); }
+
+private:
+    /// On the loop.
+    void serve(const message& m) {
+        reader r(m.payload);
+        context_id id{};
+        std::string name;
+        std::string text;
+        if (!decode(r, id, name, text) || !r.finish() || text.size() > longest_text) return;
+        if (m.src() != node_.id()) { // else the route has ended already
+            const auto known = node_.routes().get(id);
+            if (known.id != id || known.parent != m.src()) return; // none of its children
+            name = node_.called(id);
+        }
+        const std::lock_guard lock(mutex_);
+        if (waiting_.size() >= most_waiting) return;
+        waiting_.push_back({std::move(name), std::move(text)});
+        if (std::exchange(running_, true)) return;
+        thread_ = {}; // the former one has ended
+        thread_ = typename Io::thread(node_.loop().io(), "mitogen-crash", [this] { work(); });
+    }
+
+    void work() {
+        std::unique_lock lock(mutex_);
+        while (!waiting_.empty()) {
+            const entry e = std::move(waiting_.front());
+            waiting_.pop_front();
+            lock.unlock();
+            tell(e);
+            lock.lock();
+        }
+        running_ = false;
+        changed_.notify_all();
+    }
+
+    static void tell(const entry& e) {
+        const crash_text crash = read_crash(e.text);
+        std::string text = e.name + " crashed: " +
+                           (crash.signal.empty() ? std::string("unknown signal") : crash.signal);
+        const std::string stack = frame_list_text(frames_to_show(name_frames(crash.frames)));
+        if (!stack.empty()) text += "\n" + stack.substr(0, stack.size() - 1);
+        log::write(log::level::error, text);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/debug/stop_report.hpp ----
 // stop_report.hpp: what a thread that stops says of itself to the root's debugger, what that asks
 // it, and how it goes on.
@@ -32831,199 +34073,6 @@ inline void entry_stops::run(invocation& inv) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/backtrace.hpp ----
-// backtrace.hpp: the stack of the calling thread as addresses of code, which need no symbols here.
-
-#if defined(__linux__) && __has_include(<unwind.h>)
-#include <unwind.h>
-#define MITOGEN_HAS_UNWIND 1
-#else
-#define MITOGEN_HAS_UNWIND 0
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// A place in code as it lies in this process's memory.
-struct code_address {
-    std::uintptr_t value = 0;
-    /// true: what a call returns to, which may be another line's or another function's code
-    /// already: the call itself is before it; false: the instruction that a signal came at
-    bool is_return = false;
-};
-
-namespace detail {
-
-#if MITOGEN_HAS_UNWIND
-struct stack_walk {
-    std::span<code_address> to;
-    std::size_t skip;
-    std::size_t found = 0;
-};
-
-// Any answer but _URC_NO_REASON ends the walk.
-inline ::_Unwind_Reason_Code on_stack_frame(::_Unwind_Context* context, void* to) noexcept {
-    auto& walk = *static_cast<stack_walk*>(to);
-    if (walk.skip > 0) {
-        --walk.skip;
-        return ::_URC_NO_REASON;
-    }
-    if (walk.found == walk.to.size()) return ::_URC_END_OF_STACK;
-    int before = 0; // set in a signal's frame: the address is that of the next instruction
-    const auto address = static_cast<std::uintptr_t>(::_Unwind_GetIPInfo(context, &before));
-    if (address == 0) return ::_URC_END_OF_STACK; // how some C libraries end a thread's stack
-    walk.to[walk.found++] = {address, before == 0};
-    return ::_URC_NO_REASON;
-}
-#endif
-
-} // namespace detail
-
-/// Fills `to` with the stack of the calling thread, the caller of this function first, but without
-/// the `skip` innermost frames, and returns how many addresses there are. Stops where the unwind
-/// tables end, as in code that was compiled without any, and where `to` is full. Nothing where it
-/// is not known how: always but on Linux. Allocates nothing. Threads: any. Blocks: never (the
-/// loader's lock may be taken).
-[[gnu::noinline]] inline std::size_t walk_stack([[maybe_unused]] std::span<code_address> to,
-                                                [[maybe_unused]] std::size_t skip = 0) noexcept {
-#if MITOGEN_HAS_UNWIND
-    detail::stack_walk walk{to, skip + 1}; // the first frame is this function's own
-    static_cast<void>(::_Unwind_Backtrace(&detail::on_stack_frame, &walk));
-    return walk.found;
-#else
-    return 0;
-#endif
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-#undef MITOGEN_HAS_UNWIND
-
-// ---- mitogen/os/program/loaded_modules.hpp ----
-// loaded_modules.hpp: the program and the libraries whose code is in this process's memory, with
-// what tells their builds apart.
-
-#if __has_include(<link.h>)
-#include <link.h>
-#endif
-#if __has_include(<dlfcn.h>)
-#include <dlfcn.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// The program, or a library.
-struct loaded_module {
-    std::string build_id{}; ///< the linker's, in hex; empty if it made none
-    std::string path{};     ///< as the loader tells it; empty: the program itself
-    std::uintptr_t base = 0; ///< what its file calls address 0
-    std::uintptr_t code_begin = 0; ///< all of its code is from here
-    std::uintptr_t code_end = 0;   ///< to here
-};
-
-namespace detail {
-
-#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
-// Where a segment lies. False if no part of the file that is in memory holds it.
-inline bool is_loaded(const ::dl_phdr_info& object, std::uintptr_t at, std::size_t size) {
-    for (int i = 0; i < object.dlpi_phnum; ++i) {
-        const auto& segment = object.dlpi_phdr[i];
-        if (segment.p_type == PT_LOAD && at >= segment.p_vaddr && size <= segment.p_filesz &&
-            at - segment.p_vaddr <= segment.p_filesz - size)
-            return true;
-    }
-    return false;
-}
-
-MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object) {
-    constexpr std::size_t most_digits = 128; // SHA-512, more than any linker makes
-    loaded_module found;
-    found.base = object.dlpi_addr;
-    for (int i = 0; i < object.dlpi_phnum; ++i) {
-        const auto& segment = object.dlpi_phdr[i];
-        const auto begin = static_cast<std::uintptr_t>(segment.p_vaddr);
-        const auto size = static_cast<std::size_t>(segment.p_filesz);
-        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
-            if (found.code_end == 0) found.code_begin = found.base + begin;
-            found.code_end = found.base + begin + static_cast<std::size_t>(segment.p_memsz);
-        } else if (segment.p_type == PT_NOTE && found.build_id.empty() &&
-                   is_loaded(object, begin, size)) {
-            found.build_id =
-                find_build_id(reinterpret_cast<const unsigned char*>(found.base + begin), size);
-            if (found.build_id.size() > most_digits) found.build_id.clear();
-        }
-    }
-    return found;
-}
-#endif
-
-} // namespace detail
-
-/// All of them as they are now, the program first. Nothing where it is not known how: always but on
-/// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
-MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
-    std::vector<loaded_module> all;
-#if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            auto& found = *static_cast<std::vector<loaded_module>*>(to);
-            loaded_module one = detail::module_of_object(*object);
-            // of the program musl tells the name that it was started by
-            if (!found.empty() && object->dlpi_name) one.path = object->dlpi_name;
-            found.push_back(std::move(one));
-            return 0;
-        },
-        &all));
-#endif
-    return all;
-}
-
-/// The one that has the code at `address`; null if none has.
-inline const loaded_module* module_of(const std::vector<loaded_module>& all,
-                                      std::uintptr_t address) noexcept {
-    for (const loaded_module& each : all)
-        if (address >= each.code_begin && address < each.code_end) return &each;
-    return nullptr;
-}
-
-/// A path by which another program finds the file of this one, as it was when it was started
-/// (self_executable): its own path, or a descriptor of ours if another file lies there now. Empty
-/// if the system can't tell. Threads: any.
-MITOGEN_COLD inline std::string path_of_self() {
-    std::string path = self_path();
-    const int held = self_executable().get();
-    const unique_fd there(static_cast<int>(os::open(path.c_str(), O_RDONLY | O_NONBLOCK)));
-    if (held < 0 || (there && same_file(there.get(), held))) return path;
-#if defined(__linux__)
-    return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(held);
-#else
-    return {};
-#endif
-}
-
-/// A name that the loader itself knows for code, which is only what libraries offer to others.
-struct exported_name {
-    std::string name{};       ///< as the linker writes it; empty: none is known
-    std::uintptr_t begin = 0; ///< where what is named begins
-};
-
-/// The exported name of what `address` is in. None where asking would take another library:
-/// the C library of Linux had it in one of its own until glibc 2.34. Threads: any.
-MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr_t address) {
-#if defined(__linux__) && __has_include(<dlfcn.h>) && defined(RTLD_DEFAULT) &&                     \
-    (!defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
-    ::Dl_info found{};
-    if (::dladdr(reinterpret_cast<const void*>(address), &found) != 0 && found.dli_sname)
-        return {found.dli_sname, reinterpret_cast<std::uintptr_t>(found.dli_saddr)};
-#endif
-    return {};
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/debug/frames/own_frames.hpp ----
 // own_frames.hpp: the calling thread's stack as frames that can be sent to whoever has the symbols.
 
@@ -33600,30 +34649,6 @@ std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/thread/thread_number.hpp ----
-// thread_number.hpp: the number by which the system, and every debugger, knows a thread.
-
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// Of the calling thread: gettid(2), and where there is none some other number that no other thread
-/// of this process has. Threads: any. Never blocks.
-inline std::uint64_t thread_number() noexcept {
-#if defined(__linux__)
-    return static_cast<std::uint64_t>(::syscall(SYS_gettid));
-#else
-    return reinterpret_cast<std::uintptr_t>(::pthread_self());
-#endif
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/debug/watched.hpp ----
 // watched.hpp: what threads of this process watch, and how a prompt prints and sets it.
 
@@ -33982,645 +35007,6 @@ private:
         return {};
     }
 };
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/user/user_file.hpp ----
-// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in
-// another root directory its lookups would load modules from there.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// One user, and the groups that he is in, his own first.
-struct user_entry {
-    std::uint32_t uid = 0;
-    std::uint32_t gid = 0;
-    std::string home{};
-    std::string shell{};
-    std::vector<std::uint32_t> groups{};
-};
-
-namespace detail {
-
-// The next line of `text`, which is cut off there.
-inline std::string_view next_line(std::string_view& text) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return line;
-}
-
-// The fields of a line. False if there are fewer than N; the last one has all the rest.
-template <std::size_t N>
-MITOGEN_COLD bool split_fields(std::string_view line, char by,
-                               std::array<std::string_view, N>& fields) {
-    for (std::size_t i = 0; i + 1 < N; ++i) {
-        const std::size_t end = line.find(by);
-        if (end == std::string_view::npos) return false;
-        fields[i] = line.substr(0, end);
-        line.remove_prefix(end + 1);
-    }
-    fields[N - 1] = line;
-    return true;
-}
-
-// 2^32 - 1 is no id: it means "unchanged" to the system.
-inline std::optional<std::uint32_t> id_number(std::string_view digits) {
-    std::uint32_t value = 0;
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() ||
-        value == UINT32_MAX)
-        return std::nullopt;
-    return value;
-}
-
-inline bool lists(std::string_view members, std::string_view name) {
-    while (!members.empty()) {
-        const std::size_t end = members.find(',');
-        if (members.substr(0, end) == name) return true;
-        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
-    }
-    return false;
-}
-
-} // namespace detail
-
-/// The user of that name in the texts of /etc/passwd and /etc/group; nothing if there is none.
-/// Lines that are no entries are passed over. At most 65536 groups, the kernel's limit
-/// (NGROUPS_MAX).
-MITOGEN_COLD
-inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group,
-                                           std::string_view name) {
-    constexpr std::size_t most_groups = 65536;
-    while (!passwd.empty()) {
-        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
-        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name ||
-            name.empty())
-            continue;
-        const auto uid = detail::id_number(f[2]);
-        const auto gid = detail::id_number(f[3]);
-        if (!uid || !gid) continue;
-        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
-        while (!group.empty() && found.groups.size() < most_groups) {
-            std::array<std::string_view, 4> g; // name, password, gid, members
-            if (!detail::split_fields(detail::next_line(group), ':', g) ||
-                !detail::lists(g[3], name))
-                continue;
-            if (const auto id = detail::id_number(g[2]); id && *id != *gid)
-                found.groups.push_back(*id);
-        }
-        return found;
-    }
-    return std::nullopt;
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/user/credentials.hpp ----
-// credentials.hpp: this process becomes another user; and executes another program.
-
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-#if defined(__linux__)
-/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
-inline long set_groups(const std::vector<std::uint32_t>& groups) {
-#if defined(SYS_setgroups32)
-    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
-#else
-    constexpr long number = SYS_setgroups;
-#endif
-    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
-    return checked("setgroups", -1,
-                   [&] { return ::syscall(number, groups.size(), groups.data()); });
-}
-#endif
-
-/// Sets the group, for good. 0 or -errno.
-inline long set_group(std::uint32_t gid) {
-    return checked("setgid", -1, [=] { return ::setgid(gid); });
-}
-
-/// Sets the user, for good. 0 or -errno.
-inline long set_user(std::uint32_t uid) {
-    return checked("setuid", -1, [=] { return ::setuid(uid); });
-}
-
-/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
-MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
-    const auto set = [](const char* variable, const char* value) {
-        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
-    };
-    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
-    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
-    if (rc >= 0) rc = set("LOGNAME", name.c_str());
-    if (rc >= 0) rc = set("USER", name.c_str());
-    return rc;
-}
-
-/// Changes the working directory to `path`, or, if that is not possible, to the root directory.
-inline void change_directory(const std::string& path) {
-    if (path.empty() || ::chdir(path.c_str()) < 0)
-        if (::chdir("/") < 0) return; // this process stays in its place
-}
-
-/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
-inline long execute(const std::vector<std::string>& argv) {
-    std::vector<char*> list;
-    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
-    list.push_back(nullptr);
-    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/process/output_of.hpp ----
-// output_of.hpp: runs a program for what it prints.
-
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// What a program printed, at most so much of it as the function that ran it takes, and how it
-/// ended.
-struct printed {
-    std::string text{};
-    exit_status status{};
-};
-
-/// Runs it with nothing to read; its stderr is ours. At most 64 KiB of what it prints is kept. It
-/// dies with this process, which must have no other threads: it is a copy first. Blocks: until it
-/// has ended.
-inline result<printed> output_of(const std::vector<std::string>& argv) {
-    constexpr std::size_t most = 65536;
-    unique_fd in;
-    unique_fd out;
-    long rc = pipe(in, out);
-    if (rc < 0) return failure("pipe", rc);
-    [[maybe_unused]] const ::pid_t self = ::getpid();
-    rc = checked("fork", -1, [] { return ::fork(); });
-    if (rc < 0) return failure("fork", rc);
-    if (rc == 0) {
-#if defined(__linux__)
-        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
-        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
-#endif
-        put_null(0);
-        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
-    }
-    kill_on_destroy_process runs(static_cast<::pid_t>(rc));
-    out.reset();
-    printed p;
-    char block[512];
-    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
-        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
-    p.status = runs.wait();
-    return p;
-}
-
-/// How much a program may take.
-struct output_limits {
-    std::size_t bytes = 65536;
-    duration_ns patience = 5'000'000'000;
-};
-
-namespace detail {
-
-// Appends until the other end closes the pipe (true), or a limit is reached.
-inline bool read_until(int fd, std::size_t most, instant deadline, std::string& text) {
-    char block[4096];
-    while (text.size() < most) {
-        const duration_ns left = deadline - monotonic_now();
-        if (left <= 0) return false;
-        ::pollfd ready{fd, POLLIN, 0};
-        const long rc = os::poll(&ready, 1, left);
-        if (rc < 0) return false;
-        if (rc == 0) continue; // a signal, or the deadline
-        const long n = read(fd, block, std::min(sizeof block, most - text.size()));
-        if (n <= 0) return n == 0;
-        text.append(block, static_cast<std::size_t>(n));
-    }
-    return false;
-}
-
-} // namespace detail
-
-/// Runs a program for what it prints, while this one goes on: `options` without descriptors. It has
-/// nothing to read, and its stderr goes nowhere. At a limit it is killed, with its process group:
-/// the result is what has come until then, and its status says SIGKILL.
-///
-/// Errors: as spawn(). Threads: as spawn(). Blocks: until it has ended, or for `patience`.
-MITOGEN_COLD inline result<printed> output_within(spawn_options options,
-                                                  const output_limits& most) {
-    constexpr duration_ns look_again = 10'000'000; // where the end of a process can't be polled
-    const instant deadline = monotonic_now() + most.patience;
-    unique_fd in;
-    unique_fd out;
-    long rc = pipe(in, out);
-    if (rc < 0) return failure("pipe", rc);
-    const unique_fd nowhere(static_cast<int>(rc = open("/dev/null", O_WRONLY)));
-    if (rc < 0) return failure("open(/dev/null)", rc);
-    options.out = out.get();
-    options.err = nowhere.get();
-    options.new_process_group = true;
-    auto runs = spawn(options);
-    if (!runs) return runs.error();
-    out.reset();
-    printed p;
-    if (detail::read_until(in.get(), most.bytes, deadline, p.text)) {
-        while (!runs->try_wait_group()) {
-            const duration_ns left = deadline - monotonic_now();
-            if (left <= 0) break;
-            ::pollfd ended{runs->poll_fd(), POLLIN, 0};
-            static_cast<void>(
-                os::poll(&ended, 1, ended.fd < 0 ? std::min(left, look_again) : left));
-        }
-    }
-    static_cast<void>(runs->signal_group(SIGKILL)); // nothing, if it is reaped
-    p.status = runs->wait();
-    return p;
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/program/symbol_table.hpp ----
-// symbol_table.hpp: whether the file of a program names all of its functions, or was stripped.
-
-#if __has_include(<link.h>)
-#include <link.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// True if the file at `path`, of this kind of machine, has the symbol table that strip(1) removes.
-/// False if it can't be read, and where it is not known how: always but on Linux. Threads: any.
-/// Blocks: for the file.
-MITOGEN_COLD inline bool has_symbol_table([[maybe_unused]] const char* path) {
-#if defined(__linux__) && __has_include(<link.h>) && defined(ELFMAG)
-    const unique_fd file(static_cast<int>(os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
-    ElfW(Ehdr) begin{};
-    if (!file || os::pread(file.get(), &begin, sizeof begin, 0) < static_cast<long>(sizeof begin) ||
-        std::memcmp(begin.e_ident, ELFMAG, SELFMAG) != 0)
-        return false;
-    for (int i = 0; i < begin.e_shnum; ++i) { // 16 bits
-        ElfW(Shdr) section{};
-        const auto at = begin.e_shoff + static_cast<std::uint64_t>(i) * begin.e_shentsize;
-        const long n = os::pread(file.get(), &section, sizeof section, static_cast<::off_t>(at));
-        if (n < static_cast<long>(sizeof section)) return false;
-        if (section.sh_type == SHT_SYMTAB) return true;
-    }
-#endif
-    return false;
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/frames/symbolizer.hpp ----
-// symbolizer.hpp: asks the tool that comes with a compiler which lines of the source some addresses
-// of a file are.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What of a text that names code is kept: names that templates make have no end.
-inline constexpr std::size_t most_code_text = 1024;
-/// Functions that are inlined into one another at one address, of which are shown so many.
-inline constexpr std::size_t most_inlined = 64;
-
-inline std::string hex_text(std::uint64_t number) {
-    std::string digits;
-    do digits += "0123456789abcdef"[number & 15u];
-    while ((number >>= 4) != 0);
-    std::reverse(digits.begin(), digits.end());
-    return "0x" + digits;
-}
-
-/// False if `text` is something else than "0x" and digits.
-inline bool read_hex(std::string_view text, std::uint64_t& number) noexcept {
-    if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) return false;
-    number = 0;
-    for (const char c : text.substr(2)) {
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0) return false;
-        number = number << 4 | static_cast<unsigned>(digit);
-    }
-    return true;
-}
-
-/// "a/b.cpp:12 (discriminator 3)"; what is not known is "??", "?" or 0.
-inline void read_line_of_code(std::string_view text, named_frame& to) {
-    text = text.substr(0, text.find(" (discriminator "));
-    const std::size_t colon = text.rfind(':');
-    const std::string_view file = text.substr(0, colon);
-    if (colon == text.npos || file.empty() || file.starts_with("??")) return;
-    std::uint32_t line = 0;
-    for (const char c : text.substr(colon + 1)) {
-        if (c < '0' || c > '9' || line > UINT32_MAX / 10 - 1) break;
-        line = line * 10 + static_cast<std::uint32_t>(c - '0');
-    }
-    if (line == 0) return; // the file may be an object file then
-    to.file = visible_name(file, most_code_text);
-    to.line = line;
-}
-
-/// What addr2line -a -f -i prints for `addresses`: of each, itself, and then the function and the
-/// line for every function that is inlined there and the one that holds them all. Those that are
-/// not in it, and all behind where it is cut off, are left without names.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
-read_symbols(std::string_view text, std::span<const std::uint64_t> addresses) {
-    std::vector<std::vector<named_frame>> all(addresses.size());
-    std::size_t count = 0; // of addresses that have been read
-    std::string_view function;
-    for (std::size_t end = 0; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
-        const std::string_view line = text.substr(0, end);
-        std::uint64_t address = 0;
-        if (function.empty() && read_hex(line, address)) {
-            if (count == addresses.size() || address != addresses[count]) return all;
-            ++count;
-        } else if (count == 0) {
-            return all; // not what was asked for
-        } else if (function.empty()) {
-            function = line;
-        } else {
-            auto& names = all[count - 1];
-            named_frame one;
-            if (!function.starts_with("??")) one.function = visible_name(function, most_code_text);
-            read_line_of_code(line, one);
-            function = {};
-            if (names.size() == most_inlined) names.pop_back(); // the outermost one is the last
-            if (!names.empty()) names.back().inlined = true;
-            if (!one.function.empty() || !one.file.empty()) names.push_back(std::move(one));
-        }
-    }
-    return all;
-}
-
-inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& names) {
-    return std::count_if(names.begin(), names.end(), [](const auto& each) {
-        return !each.empty() && each.back().line > 0;
-    });
-}
-
-/// Names addresses of the file at `path`, which is one of this program's own and trusted, by
-/// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
-/// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
-symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
-    constexpr std::size_t most_printed = 4 << 20;
-    // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and
-    // gives some inlined functions of one file alone (static ones) the name of what is around them.
-    // So it is the second.
-    const std::vector<std::string> tools[] = {
-        {"llvm-symbolizer", "--output-style=GNU", "-a", "-f", "-C", "-i", "-e", path},
-        {"addr2line", "-a", "-f", "-C", "-i", "-e", path}};
-    std::vector<std::vector<named_frame>> best(addresses.size());
-    for (const std::vector<std::string>& tool : tools) {
-        os::spawn_options options;
-        options.path = tool[0];
-        options.argv = tool;
-        // somebody waits for the answer: nothing is to be fetched from elsewhere for it
-        options.environment = {"DEBUGINFOD_URLS", "LC_ALL=C"};
-        for (const std::uint64_t each : addresses) options.argv.push_back(hex_text(each));
-        const duration_ns left = deadline - os::monotonic_now();
-        if (left <= 0) break;
-        const duration_ns part = &tool == &tools[0] ? left / 2 : left; // that the other has a turn
-        const auto said = os::output_within(options, {.bytes = most_printed, .patience = part});
-        if (!said) continue;
-        auto names = read_symbols(said->text, addresses);
-        const auto known = [](const auto& each) { return !each.empty(); };
-        const bool first = std::none_of(best.begin(), best.end(), known);
-        if (first || lines_known(names) > lines_known(best)) best = std::move(names);
-        if (said->status.success() && lines_known(best) > 0) break;
-    }
-    if (os::has_symbol_table(path.c_str())) return best;
-    // what has no line is named by the exported symbol before it then, however far that is
-    for (auto& each : best)
-        std::erase_if(each, [](const named_frame& one) { return one.line == 0; });
-    return best;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/frames/frame_names.hpp ----
-// frame_names.hpp: names the frames of another context's stack from this process's own copy of the
-// same build, which has the symbols that the other one may lack.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
-MITOGEN_COLD inline std::string module_and_offset(const frame& of) {
-    constexpr std::size_t most_module = 100;
-    constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
-    std::string_view name(of.module);
-    if (name.size() > most_read) name.remove_prefix(name.size() - most_read);
-    name.remove_prefix(name.rfind('/') + 1); // npos + 1 is 0
-    return (of.module.empty() ? "program" : visible_name(name, most_module)) + "+" +
-           hex_text(of.offset);
-}
-
-/// The module of ours that is of the same build, and has code where the frame says so; null: there
-/// is none. Of builds without an id only our program itself is taken for another's, as a child
-/// usually runs it.
-inline const os::loaded_module* own_module_of(const frame& of,
-                                              const std::vector<os::loaded_module>& own) noexcept {
-    for (std::size_t i = 0; i < own.size(); ++i) {
-        const os::loaded_module& each = own[i];
-        if (each.build_id != of.build_id) continue;
-        if (each.build_id.empty() && (i != 0 || !of.module.empty())) continue;
-        const std::uint64_t begin = each.code_begin - each.base;
-        const std::uint64_t end = each.code_end - each.base;
-        // what is returned to may be behind the last instruction
-        if (of.offset >= begin + of.is_call_site && of.offset < end + of.is_call_site) return &each;
-    }
-    return nullptr;
-}
-
-/// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
-MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::loaded_module& own) {
-    const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
-    const os::exported_name found = os::exported_name_at(address - of.is_call_site);
-    if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
-    int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> readable(
-        abi::__cxa_demangle(found.name.c_str(), nullptr, nullptr, &status), &std::free);
-    return visible_name(readable ? std::string_view(readable.get()) : found.name, most_code_text) +
-           "+" + hex_text(address - found.begin);
-}
-
-/// Of each frame, the functions that are inlined there, innermost first, and the one whose code it
-/// is: never nothing. What is beyond `most_frames` is left out.
-///
-/// A frame is named if its build is one that this process has loaded too, and by that copy of it
-/// alone: no file is opened because a frame names it. The lines come from a tool in PATH (see
-/// symbols_of), which runs once for each module. What it can't name is shown by the exported symbol
-/// before it, or as "module+0x12ab".
-/// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
-/// the tools, at most for `patience` in all.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
-name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
-    frames = frames.first(std::min(frames.size(), most_frames));
-    const instant deadline = after(os::monotonic_now(), patience);
-    const std::vector<os::loaded_module> own = os::loaded_modules();
-    std::vector<const os::loaded_module*> homes;
-    for (const frame& each : frames) homes.push_back(own_module_of(each, own));
-
-    std::vector<std::vector<named_frame>> names(frames.size());
-    for (const os::loaded_module& module : own) {
-        std::vector<std::uint64_t> addresses;
-        std::vector<std::size_t> places;
-        for (std::size_t i = 0; i < frames.size(); ++i) {
-            if (homes[i] != &module) continue;
-            addresses.push_back(frames[i].offset - frames[i].is_call_site);
-            places.push_back(i);
-        }
-        if (places.empty()) continue;
-        const std::string path = &module == &own[0] ? os::path_of_self() : module.path;
-        if (!path.starts_with('/')) continue; // the kernel's vdso has no file
-        auto found = symbols_of(path, addresses, deadline);
-        for (std::size_t i = 0; i < places.size(); ++i) names[places[i]] = std::move(found[i]);
-    }
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        if (names[i].empty()) names[i].emplace_back();
-        for (named_frame& each : names[i]) {
-            if (!each.function.empty()) continue;
-            if (homes[i]) each.function = exported_name_of(frames[i], *homes[i]);
-            if (each.function.empty()) each.function = module_and_offset(frames[i]);
-        }
-    }
-    return names;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/frames/frame_text.hpp ----
-// frame_text.hpp: a stack as it is shown, from the program's own line on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Reads the name of a function as demanglers write it, up to its parameters.
-class function_name_reader {
-    std::string_view text_;
-    std::size_t at_ = 0;
-    std::size_t begin_ = 0; // of the name; what is before it is the type that is returned
-    int depth_ = 0;         // of brackets
-
-    bool skip(std::string_view word) noexcept {
-        if (!text_.substr(at_).starts_with(word)) return false;
-        at_ += word.size();
-        return true;
-    }
-
-    // Of operators, whose names hold brackets and blanks. Of a conversion the rest is a type.
-    bool skip_operator() noexcept {
-        constexpr std::string_view word = "operator";
-        constexpr std::string_view signs = "<>=!+-*/%^&|~,";
-        const bool begins = at_ == begin_ || text_[at_ - 1] == ':';
-        if (!begins || !text_.substr(at_).starts_with(word)) return false;
-        const std::string_view rest = text_.substr(at_ + word.size());
-        if (rest.empty() || (signs.find(rest[0]) == signs.npos && rest[0] != '(' &&
-                             rest[0] != '[' && rest[0] != ' '))
-            return false;
-        at_ += word.size();
-        if (skip("()") || skip("[]")) return true;
-        while (at_ < text_.size() && signs.find(text_[at_]) != signs.npos) ++at_;
-        if (text_.substr(at_).starts_with(" <")) ++at_; // its template arguments
-        else if (rest[0] == ' ') at_ = text_.size();
-        return true;
-    }
-
-public:
-    explicit function_name_reader(std::string_view text) noexcept : text_(text) {}
-
-    std::string_view read() noexcept {
-        while (at_ < text_.size()) {
-            if (depth_ == 0 && (skip("(anonymous namespace)") || skip_operator())) continue;
-            const char c = text_[at_];
-            // a bracket in front of a name is part of the type before it: decltype (x)
-            if (c == '(' && depth_ == 0 && at_ != begin_) break;
-            if (c == '<' || c == '(' || c == '{' || c == '[') ++depth_;
-            if ((c == '>' && text_[at_ - (at_ > 0)] != '-') || c == ')' || c == '}' || c == ']')
-                --depth_;
-            ++at_;
-            if (c == ' ' && depth_ == 0) begin_ = at_;
-        }
-        return text_.substr(begin_, at_ - begin_);
-    }
-};
-
-/// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
-/// program's functions.
-inline bool is_library_frame(const named_frame& one) noexcept {
-    const std::string_view name = function_name_reader(one.function).read();
-    if (name.starts_with("mitogen::")) return true;
-    // of an inlined lambda some compilers tell no more than "operator()"
-    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
-}
-
-/// All in one line, from the innermost one that is not the library's; all of them if they all are.
-MITOGEN_COLD inline std::vector<named_frame>
-frames_to_show(std::span<const std::vector<named_frame>> named) {
-    std::vector<named_frame> all;
-    for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (is_library_frame(all[i])) continue;
-        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i));
-        break;
-    }
-    return all;
-}
-
-/// A function's name without what tells versions of this library apart: "mitogen::v0_1_pd::run".
-MITOGEN_COLD inline std::string plain_name(std::string name) {
-    constexpr std::string_view ours = "mitogen::v";
-    for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
-        const std::size_t begin = at + ours.size() - 1;
-        std::size_t end = begin + 1;
-        while (end < name.size() &&
-               (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end]))))
-            ++end;
-        at = begin;
-        const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
-        if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
-    }
-    return name;
-}
-
-/// "function at file:line", with "(inlined) " before it, without what is not known.
-MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
-    std::string text = (one.inlined ? "(inlined) " : "") + plain_name(one.function);
-    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
-    return text;
-}
-
-/// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
-MITOGEN_COLD inline std::string frame_list_text(std::span<const named_frame> frames) {
-    std::string text;
-    std::size_t number = 0;
-    for (const named_frame& each : frames) {
-        const std::string label = "#" + std::to_string(number++);
-        text += label + std::string(label.size() < 4 ? 4 - label.size() : 1, ' ');
-        text += frame_text(each) + "\n";
-    }
-    return text;
-}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -35355,6 +35741,7 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
+    std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -35391,6 +35778,7 @@ public:
                       terminal_opener open_terminal = terminal())
         : node_(node), stopped_(node) {
         if (is_root) terminal_.emplace(node, open_terminal);
+        if (is_root && armed()) crashes_.emplace(node);
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }
@@ -35427,6 +35815,7 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
+        if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
         (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
@@ -35436,6 +35825,7 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
+        if (crashes_) crashes_->abandon();
         all_stopping_places().forget();
         all_watched().forget();
         stops_at_entry().forget();
@@ -35487,7 +35877,10 @@ MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>&
     auto made = std::make_shared<debugger<Io>>(node, is_root);
     all_stopping_places().add(made);
     stops_at_entry().stop = &stop_at_entry<Io>;
-    if (made->armed()) on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
+    if (!made->armed()) return made;
+    on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
+    crash_part_reader.store(&crash_part_of, std::memory_order_relaxed);
+    if constexpr (io::has_local_sockets<Io>) os::report_crashes(); // in a process of its own
     return made;
 }
 
@@ -35525,6 +35918,7 @@ template <class Io>
 MITOGEN_COLD void stop_here(const code_place& where) {
     const auto place = armed_place();
     if (!place) return pass_breakpoint();
+    os::give_alternate_stack();
     const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());

@@ -14,6 +14,7 @@
 #include <mitogen/loop/broker_engine.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,17 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
+
+/// What a line is of a child's report of its crash.
+enum class crash_part : std::uint8_t {
+    none,
+    head, ///< kept for the debugger, and shown as any other
+    frame ///< kept for the debugger alone
+};
+
+/// Tells that of a line. Null: nobody debugs. Process-wide.
+inline constinit std::atomic<crash_part (*)(std::string_view line) noexcept> crash_part_reader{
+    nullptr};
 
 /// Lines are kept while the child starts. Once it is up they go to the log, those that were kept
 /// first; if it does not come up its error quotes the last of them, and the log shows none. Those
@@ -51,11 +63,13 @@ class child_stderr {
     std::vector<std::string> kept_;
     std::size_t kept_bytes_ = 0;
     use use_ = use::keep;
+    std::string crash_; // lines of a report
     rate_limiter meter_;
     timer tell_{}; // what was dropped
 
     static constexpr int most_reads = 64; // in one go
     static constexpr std::size_t most_kept = 1u << 20;
+    static constexpr std::size_t most_of_crash = 1u << 16;
 
 public:
     /// `end` may be empty. `terminal`: the child's side, if it is one. The context's name and
@@ -127,16 +141,19 @@ public:
     /// that has not ended is one too.
     std::string last_words() {
         drain();
-        tail_.finish([this](std::string_view line) { say(line); });
+        tail_.finish([this](std::string_view line) { return take(line); });
         return tail_.text();
     }
+
+    /// What it has said of its crash, a line each. After last_words().
+    std::string crash_report() { return std::exchange(crash_, {}); }
 
     /// Stops listening; what is in the pipe now, a last line without newline included, is the last.
     void finish() {
         drain();
         loop_.unwatch(source_);
         show();
-        tail_.finish([this](std::string_view line) { say(line); });
+        tail_.finish([this](std::string_view line) { return take(line); });
         loop_.cancel_slow_timer(tell_);
         tell();
     }
@@ -166,12 +183,25 @@ private:
     void hear(std::string_view bytes) {
         if (std::exchange(answer_ends_line_, false))
             bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
-        tail_.feed(bytes, [this](std::string_view line) { say(line); });
+        tail_.feed(bytes, [this](std::string_view line) { return take(line); });
         if (heard_) heard_(bytes);
     }
 
     void drain() {
         for (int reads = 0; reads < most_reads && source_.watched && read(); ++reads) {}
+    }
+
+    /// False if the line is no last word: it is for the debugger alone.
+    bool take(std::string_view line) {
+        const auto part_of = crash_part_reader.load(std::memory_order_relaxed);
+        const crash_part part = part_of ? part_of(line) : crash_part::none;
+        if (part == crash_part::head) crash_.clear();
+        if (part != crash_part::none && crash_.size() + line.size() < most_of_crash) {
+            crash_.append(line).append("\n");
+            if (part == crash_part::frame) return false;
+        }
+        say(line);
+        return true;
     }
 
     void say(std::string_view line) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -43,7 +44,11 @@ class text_tail {
     template <class Line>
     void give(Line&& line) {
         defuse(partial_);
-        line(std::string_view(partial_));
+        if constexpr (std::is_same_v<decltype(line(std::string_view(partial_))), bool>) {
+            if (!line(std::string_view(partial_))) return partial_.clear();
+        } else {
+            line(std::string_view(partial_));
+        }
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
         // the very last stays whole
@@ -54,7 +59,8 @@ class text_tail {
     }
 
 public:
-    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete. If that answers
+    /// false, the line is not remembered.
     template <class Line>
     void feed(std::string_view bytes, Line&& line) {
         for (const char c : bytes) {

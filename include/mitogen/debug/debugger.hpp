@@ -8,8 +8,11 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/child/child_stderr.hpp>
 #include <mitogen/debug/breakpoint.hpp>
 #include <mitogen/debug/code_place.hpp>
+#include <mitogen/debug/crashes/crash_log.hpp>
+#include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugging.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/frames/own_frames.hpp>
@@ -22,6 +25,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/os/call.hpp>
+#include <mitogen/os/crash/crash_report.hpp>
 #include <mitogen/os/process/debugger.hpp>
 #include <mitogen/os/thread/thread_number.hpp>
 #include <mitogen/serve/uncaught.hpp>
@@ -31,7 +35,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +48,7 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
+    std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -81,6 +85,7 @@ public:
                       terminal_opener open_terminal = terminal())
         : node_(node), stopped_(node) {
         if (is_root) terminal_.emplace(node, open_terminal);
+        if (is_root && armed()) crashes_.emplace(node);
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }
@@ -117,6 +122,7 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
+        if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
         (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
@@ -126,6 +132,7 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
+        if (crashes_) crashes_->abandon();
         all_stopping_places().forget();
         all_watched().forget();
         stops_at_entry().forget();
@@ -177,7 +184,10 @@ MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>&
     auto made = std::make_shared<debugger<Io>>(node, is_root);
     all_stopping_places().add(made);
     stops_at_entry().stop = &stop_at_entry<Io>;
-    if (made->armed()) on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
+    if (!made->armed()) return made;
+    on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
+    crash_part_reader.store(&crash_part_of, std::memory_order_relaxed);
+    if constexpr (io::has_local_sockets<Io>) os::report_crashes(); // in a process of its own
     return made;
 }
 
@@ -215,6 +225,7 @@ template <class Io>
 MITOGEN_COLD void stop_here(const code_place& where) {
     const auto place = armed_place();
     if (!place) return pass_breakpoint();
+    os::give_alternate_stack();
     const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());

@@ -8,6 +8,7 @@
 #include <mitogen/io/construction.hpp>
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fault.hpp>
+#include <mitogen/os/process/crash.hpp>
 #include <mitogen/os/process/signal.hpp>
 
 #include <cerrno>
@@ -47,6 +48,7 @@ class posix_thread {
 #elif defined(__linux__) || (defined(__FreeBSD__) && __has_include(<pthread_np.h>))
         static_cast<void>(::pthread_setname_np(::pthread_self(), s->name));
 #endif
+        if (const auto begin = os::detail::at_thread_begin.load()) begin();
         s->body();
         return nullptr;
     }

@@ -15,8 +15,8 @@
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 
-#include <cstdint>
 #include <atomic>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>

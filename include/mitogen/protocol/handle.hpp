@@ -60,6 +60,9 @@ inline constexpr handle_id stop = 123;
 inline constexpr handle_id ask_stopped = 124;
 /// a context below stands in a debugger: nobody ends it, nor those that lead to it
 inline constexpr handle_id hold = 125;
+/// to the root: a child of the sender has said where it crashed; payload: its number,
+/// its name, and that text
+inline constexpr handle_id crash = 126;
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -23,8 +23,13 @@ struct crash_state {
     std::atomic<int> pid{0}; // a copy of this process does not read the pipe
     std::atomic<const std::atomic<bool>*> busy{nullptr};
     std::atomic<bool> handled{false};
+    /// says where it was, if anybody asks: see os/crash/crash_report.hpp
+    std::atomic<void (*)(int number, const ::siginfo_t* info) noexcept> report{nullptr};
 };
 inline constinit crash_state at_crash{};
+
+/// What a thread of the library does first, if anything.
+inline constinit std::atomic<void (*)() noexcept> at_thread_begin{nullptr};
 
 /// Waits without what a signal handler may not call.
 inline bool wait_in_handler(int fd, short events, int milliseconds) noexcept {
@@ -54,6 +59,7 @@ inline void save_printed() noexcept {
 /// The process ends by the same signal as it would have without this.
 inline void on_crash(int number, ::siginfo_t* info, void*) noexcept {
     save_printed();
+    if (const auto report = at_crash.report.load()) report(number, info);
     // else the fault comes again by itself
     if (!info || info->si_code <= 0) static_cast<void>(::raise(number));
 }
