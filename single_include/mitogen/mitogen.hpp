@@ -32379,7 +32379,8 @@ inline bool read_until(int fd, std::size_t most, instant deadline, std::string& 
 /// the result is what has come until then, and its status says SIGKILL.
 ///
 /// Errors: as spawn(). Threads: as spawn(). Blocks: until it has ended, or for `patience`.
-MITOGEN_COLD inline result<printed> output_within(spawn_options options,
+template <class = void> // compiled where it is used
+MITOGEN_COLD result<printed> output_within(spawn_options options,
                                                   const output_limits& most) {
     constexpr duration_ns look_again = 10'000'000; // where the end of a process can't be polled
     const instant deadline = monotonic_now() + most.patience;
@@ -32498,7 +32499,8 @@ inline void read_line_of_code(std::string_view text, named_frame& to) {
 /// What addr2line -a -f -i prints for `addresses`: of each, itself, and then the function and the
 /// line for every function that is inlined there and the one that holds them all. Those that are
 /// not in it, and all behind where it is cut off, are left without names.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
 read_symbols(std::string_view text, std::span<const std::uint64_t> addresses) {
     std::vector<std::vector<named_frame>> all(addresses.size());
     std::size_t count = 0; // of addresses that have been read
@@ -32536,7 +32538,8 @@ inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& n
 /// Names addresses of the file at `path`, which is one of this program's own and trusted, by
 /// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
 /// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
 symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
     constexpr std::size_t most_printed = 4 << 20;
     // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and
@@ -32706,7 +32709,8 @@ MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object)
 
 /// All of them as they are now, the program first. Nothing where it is not known how: always but on
 /// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
-MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> all;
 #if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
     static_cast<void>(::dl_iterate_phdr(
@@ -32991,7 +32995,8 @@ inline crash_part crash_part_of(std::string_view line) noexcept {
 }
 
 /// Nothing if the line is none of a frame.
-MITOGEN_COLD inline std::optional<frame> read_crash_frame(std::string_view line) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::optional<frame> read_crash_frame(std::string_view line) {
     if (!line.starts_with(os::crash_frame_mark)) return std::nullopt;
     line.remove_prefix(os::crash_frame_mark.size());
     const auto word = [&line] {
@@ -33012,7 +33017,8 @@ MITOGEN_COLD inline std::optional<frame> read_crash_frame(std::string_view line)
 }
 
 /// The last report in `text`. Whatever else stands there is passed over.
-MITOGEN_COLD inline crash_text read_crash(std::string_view text) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD crash_text read_crash(std::string_view text) {
     constexpr std::size_t longest = 200;
     crash_text found;
     while (!text.empty()) {
@@ -33041,7 +33047,8 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
-MITOGEN_COLD inline std::string module_and_offset(const frame& of) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string module_and_offset(const frame& of) {
     constexpr std::size_t most_module = 100;
     constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
     std::string_view name(of.module);
@@ -33069,7 +33076,8 @@ inline const os::loaded_module* own_module_of(const frame& of,
 }
 
 /// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
-MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::loaded_module& own) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string exported_name_of(const frame& of, const os::loaded_module& own) {
     const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
     const os::exported_name found = os::exported_name_at(address - of.is_call_site);
     if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
@@ -33089,7 +33097,8 @@ MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::load
 /// before it, or as "module+0x12ab".
 /// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
 /// the tools, at most for `patience` in all.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
 name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
     frames = frames.first(std::min(frames.size(), most_frames));
     const instant deadline = after(os::monotonic_now(), patience);
@@ -33192,7 +33201,8 @@ inline bool is_library_frame(const named_frame& one) noexcept {
 }
 
 /// All in one line, from the innermost one that is not the library's; all of them if they all are.
-MITOGEN_COLD inline std::vector<named_frame>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<named_frame>
 frames_to_show(std::span<const std::vector<named_frame>> named) {
     std::vector<named_frame> all;
     for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
@@ -33228,7 +33238,8 @@ MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
 }
 
 /// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
-MITOGEN_COLD inline std::string frame_list_text(std::span<const named_frame> frames) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string frame_list_text(std::span<const named_frame> frames) {
     std::string text;
     std::size_t number = 0;
     for (const named_frame& each : frames) {
@@ -33402,7 +33413,8 @@ public:
 };
 
 /// Those of this process, the newest last.
-class stopping_places {
+template <class = void> // compiled where it is used
+class basic_stopping_places {
     io::posix_mutex mutex_;
     std::vector<std::shared_ptr<stopping_place>> all_;
 
@@ -33426,8 +33438,11 @@ public:
     }
 };
 
+using stopping_places = basic_stopping_places<>;
+
 /// Never destroyed: threads may outlive main().
-inline stopping_places& all_stopping_places() {
+template <class = void>
+stopping_places& all_stopping_places() {
     static stopping_places& all = *new stopping_places;
     return all;
 }
@@ -33970,7 +33985,8 @@ namespace detail {
 
 /// All of this process. An entry calls run() in the function's place while it is in here, so that a
 /// call of any other costs nothing. Threads: any.
-class entry_stops {
+template <class Lazy = void> // compiled where it is used
+class basic_entry_stops {
     using thunk = void (*)(invocation&);
 
     io::posix_mutex mutex_;
@@ -34055,13 +34071,17 @@ private:
     }
 };
 
+using entry_stops = basic_entry_stops<>;
+
 /// Never destroyed: threads may outlive main().
-inline entry_stops& stops_at_entry() {
+template <class = void>
+entry_stops& stops_at_entry() {
     static entry_stops& all = *new entry_stops;
     return all;
 }
 
-inline void entry_stops::run(invocation& inv) {
+template <class Lazy>
+void basic_entry_stops<Lazy>::run(invocation& inv) {
     // on the loop, where it cannot stop but is told so, it has no call
     const function_entry* const e =
         inv.call ? static_cast<incoming_call*>(inv.call)->entry
@@ -34082,7 +34102,8 @@ namespace detail {
 /// Addresses of this process as frames, at most `most_frames`. Code that no file has (of a
 /// just-in-time compiler) is of a module "[unknown]". Threads: any. Blocks: as
 /// os::loaded_modules().
-MITOGEN_COLD inline std::vector<frame>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<frame>
 frames_at(std::span<const os::code_address> addresses,
           const std::vector<os::loaded_module>& modules = os::loaded_modules()) {
     std::vector<frame> all;
@@ -34101,7 +34122,8 @@ frames_at(std::span<const os::code_address> addresses,
 
 /// The stack of the calling thread, whoever calls this first, but without the `skip` innermost
 /// frames. Threads: any. Blocks: as os::loaded_modules().
-MITOGEN_COLD inline std::vector<frame> own_frames(std::size_t skip = 0) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<frame> own_frames(std::size_t skip = 0) {
     std::array<os::code_address, most_frames> addresses;
     const std::size_t found = os::walk_stack(addresses, skip + 1); // this function's own too
     return frames_at(std::span(addresses).first(found));
@@ -34595,7 +34617,8 @@ namespace detail {
 
 /// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
 /// than a person reads.
-MITOGEN_COLD inline std::string shown_lines(std::string_view text, std::string_view margin = {}) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view margin = {}) {
     constexpr std::size_t most_text = 64u << 10;
     std::string lines;
     for (text = text.substr(0, most_text); !text.empty();) {
@@ -35130,7 +35153,8 @@ enum class session_end : std::uint8_t {
 
 /// Shows where a thread has stopped, as one line and, if it is asked for, as a stack. The names
 /// come from this program's own symbols.
-class stop_view {
+template <class = void> // compiled where it is used
+class basic_stop_view {
     const stop_report& stop_;
     std::vector<named_frame> frames_;
     std::vector<named_frame> program_;
@@ -35138,7 +35162,7 @@ class stop_view {
 
 public:
     /// The report outlives it.
-    explicit stop_view(const stop_report& stop) : stop_(stop) {}
+    explicit basic_stop_view(const stop_report& stop) : stop_(stop) {}
 
     /// "breakpoint in count at tables.cpp:12, thread 4711".
     std::string text() const {
@@ -35177,8 +35201,11 @@ private:
     }
 };
 
+using stop_view = basic_stop_view<>;
+
 /// Runs one session. Threads: one. Blocks: until it is over.
-class prompt_session {
+template <class = void> // compiled where it is used
+class basic_prompt_session {
     prompt_terminal& terminal_;
     prompt_source& from_;
     stop_view view_;
@@ -35277,7 +35304,7 @@ class prompt_session {
 
 public:
     /// `place`: the path of the context. All outlive it.
-    prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
+    basic_prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
                    const std::string& place)
         : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") ") {
         say("\n" + place + ": " + view_.text());
@@ -35298,6 +35325,7 @@ public:
         }
     }
 };
+using prompt_session = basic_prompt_session<>;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -35320,7 +35348,8 @@ struct stop_ticket {
 /// At most one has the terminal; the others get it in the order in which they asked.
 ///
 /// Threads: one at a time.
-class terminal_queue {
+template <class = void> // compiled where it is used
+class basic_terminal_queue {
 public:
     enum class refusal : std::uint8_t {
         none,
@@ -35391,6 +35420,7 @@ public:
     bool knows(stop_ticket t) const { return known_.contains(t); }
     bool empty() const noexcept { return known_.empty(); }
 };
+using terminal_queue = basic_terminal_queue<>;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -35833,7 +35863,8 @@ public:
 };
 
 /// Where a thread stops; null if nobody debugs, as far as is known here. Costs a load then.
-MITOGEN_COLD inline std::shared_ptr<stopping_place> armed_place() {
+template <class = void>
+MITOGEN_COLD std::shared_ptr<stopping_place> armed_place() {
     if (!on_uncaught.load(std::memory_order_acquire)) return nullptr;
     auto place = all_stopping_places().newest();
     return place && place->armed() ? place : nullptr;

@@ -140,7 +140,8 @@ public:
 };
 
 /// Where a thread stops; null if nobody debugs, as far as is known here. Costs a load then.
-MITOGEN_COLD inline std::shared_ptr<stopping_place> armed_place() {
+template <class = void>
+MITOGEN_COLD std::shared_ptr<stopping_place> armed_place() {
     if (!on_uncaught.load(std::memory_order_acquire)) return nullptr;
     auto place = all_stopping_places().newest();
     return place && place->armed() ? place : nullptr;

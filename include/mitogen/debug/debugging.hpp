@@ -35,7 +35,8 @@ public:
 };
 
 /// Those of this process, the newest last.
-class stopping_places {
+template <class = void> // compiled where it is used
+class basic_stopping_places {
     io::posix_mutex mutex_;
     std::vector<std::shared_ptr<stopping_place>> all_;
 
@@ -59,8 +60,11 @@ public:
     }
 };
 
+using stopping_places = basic_stopping_places<>;
+
 /// Never destroyed: threads may outlive main().
-inline stopping_places& all_stopping_places() {
+template <class = void>
+stopping_places& all_stopping_places() {
     static stopping_places& all = *new stopping_places;
     return all;
 }

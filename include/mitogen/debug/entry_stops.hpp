@@ -22,7 +22,8 @@ namespace detail {
 
 /// All of this process. An entry calls run() in the function's place while it is in here, so that a
 /// call of any other costs nothing. Threads: any.
-class entry_stops {
+template <class Lazy = void> // compiled where it is used
+class basic_entry_stops {
     using thunk = void (*)(invocation&);
 
     io::posix_mutex mutex_;
@@ -107,13 +108,17 @@ private:
     }
 };
 
+using entry_stops = basic_entry_stops<>;
+
 /// Never destroyed: threads may outlive main().
-inline entry_stops& stops_at_entry() {
+template <class = void>
+entry_stops& stops_at_entry() {
     static entry_stops& all = *new entry_stops;
     return all;
 }
 
-inline void entry_stops::run(invocation& inv) {
+template <class Lazy>
+void basic_entry_stops<Lazy>::run(invocation& inv) {
     // on the loop, where it cannot stop but is told so, it has no call
     const function_entry* const e =
         inv.call ? static_cast<incoming_call*>(inv.call)->entry

@@ -44,7 +44,8 @@ enum class session_end : std::uint8_t {
 
 /// Shows where a thread has stopped, as one line and, if it is asked for, as a stack. The names
 /// come from this program's own symbols.
-class stop_view {
+template <class = void> // compiled where it is used
+class basic_stop_view {
     const stop_report& stop_;
     std::vector<named_frame> frames_;
     std::vector<named_frame> program_;
@@ -52,7 +53,7 @@ class stop_view {
 
 public:
     /// The report outlives it.
-    explicit stop_view(const stop_report& stop) : stop_(stop) {}
+    explicit basic_stop_view(const stop_report& stop) : stop_(stop) {}
 
     /// "breakpoint in count at tables.cpp:12, thread 4711".
     std::string text() const {
@@ -91,8 +92,11 @@ private:
     }
 };
 
+using stop_view = basic_stop_view<>;
+
 /// Runs one session. Threads: one. Blocks: until it is over.
-class prompt_session {
+template <class = void> // compiled where it is used
+class basic_prompt_session {
     prompt_terminal& terminal_;
     prompt_source& from_;
     stop_view view_;
@@ -191,7 +195,7 @@ class prompt_session {
 
 public:
     /// `place`: the path of the context. All outlive it.
-    prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
+    basic_prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
                    const std::string& place)
         : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") ") {
         say("\n" + place + ": " + view_.text());
@@ -212,6 +216,7 @@ public:
         }
     }
 };
+using prompt_session = basic_prompt_session<>;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

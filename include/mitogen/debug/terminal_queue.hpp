@@ -28,7 +28,8 @@ struct stop_ticket {
 /// At most one has the terminal; the others get it in the order in which they asked.
 ///
 /// Threads: one at a time.
-class terminal_queue {
+template <class = void> // compiled where it is used
+class basic_terminal_queue {
 public:
     enum class refusal : std::uint8_t {
         none,
@@ -99,6 +100,7 @@ public:
     bool knows(stop_ticket t) const { return known_.contains(t); }
     bool empty() const noexcept { return known_.empty(); }
 };
+using terminal_queue = basic_terminal_queue<>;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -25,7 +25,8 @@ namespace detail {
 
 /// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
 /// than a person reads.
-MITOGEN_COLD inline std::string shown_lines(std::string_view text, std::string_view margin = {}) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view margin = {}) {
     constexpr std::size_t most_text = 64u << 10;
     std::string lines;
     for (text = text.substr(0, most_text); !text.empty();) {

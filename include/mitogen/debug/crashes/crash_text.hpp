@@ -32,7 +32,8 @@ inline crash_part crash_part_of(std::string_view line) noexcept {
 }
 
 /// Nothing if the line is none of a frame.
-MITOGEN_COLD inline std::optional<frame> read_crash_frame(std::string_view line) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::optional<frame> read_crash_frame(std::string_view line) {
     if (!line.starts_with(os::crash_frame_mark)) return std::nullopt;
     line.remove_prefix(os::crash_frame_mark.size());
     const auto word = [&line] {
@@ -53,7 +54,8 @@ MITOGEN_COLD inline std::optional<frame> read_crash_frame(std::string_view line)
 }
 
 /// The last report in `text`. Whatever else stands there is passed over.
-MITOGEN_COLD inline crash_text read_crash(std::string_view text) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD crash_text read_crash(std::string_view text) {
     constexpr std::size_t longest = 200;
     crash_text found;
     while (!text.empty()) {

@@ -28,7 +28,8 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
-MITOGEN_COLD inline std::string module_and_offset(const frame& of) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string module_and_offset(const frame& of) {
     constexpr std::size_t most_module = 100;
     constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
     std::string_view name(of.module);
@@ -56,7 +57,8 @@ inline const os::loaded_module* own_module_of(const frame& of,
 }
 
 /// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
-MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::loaded_module& own) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string exported_name_of(const frame& of, const os::loaded_module& own) {
     const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
     const os::exported_name found = os::exported_name_at(address - of.is_call_site);
     if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
@@ -76,7 +78,8 @@ MITOGEN_COLD inline std::string exported_name_of(const frame& of, const os::load
 /// before it, or as "module+0x12ab".
 /// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
 /// the tools, at most for `patience` in all.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
 name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
     frames = frames.first(std::min(frames.size(), most_frames));
     const instant deadline = after(os::monotonic_now(), patience);

@@ -75,7 +75,8 @@ inline bool is_library_frame(const named_frame& one) noexcept {
 }
 
 /// All in one line, from the innermost one that is not the library's; all of them if they all are.
-MITOGEN_COLD inline std::vector<named_frame>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<named_frame>
 frames_to_show(std::span<const std::vector<named_frame>> named) {
     std::vector<named_frame> all;
     for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
@@ -111,7 +112,8 @@ MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
 }
 
 /// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
-MITOGEN_COLD inline std::string frame_list_text(std::span<const named_frame> frames) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string frame_list_text(std::span<const named_frame> frames) {
     std::string text;
     std::size_t number = 0;
     for (const named_frame& each : frames) {

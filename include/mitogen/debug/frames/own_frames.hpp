@@ -19,7 +19,8 @@ namespace detail {
 /// Addresses of this process as frames, at most `most_frames`. Code that no file has (of a
 /// just-in-time compiler) is of a module "[unknown]". Threads: any. Blocks: as
 /// os::loaded_modules().
-MITOGEN_COLD inline std::vector<frame>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<frame>
 frames_at(std::span<const os::code_address> addresses,
           const std::vector<os::loaded_module>& modules = os::loaded_modules()) {
     std::vector<frame> all;
@@ -38,7 +39,8 @@ frames_at(std::span<const os::code_address> addresses,
 
 /// The stack of the calling thread, whoever calls this first, but without the `skip` innermost
 /// frames. Threads: any. Blocks: as os::loaded_modules().
-MITOGEN_COLD inline std::vector<frame> own_frames(std::size_t skip = 0) {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<frame> own_frames(std::size_t skip = 0) {
     std::array<os::code_address, most_frames> addresses;
     const std::size_t found = os::walk_stack(addresses, skip + 1); // this function's own too
     return frames_at(std::span(addresses).first(found));

@@ -67,7 +67,8 @@ inline void read_line_of_code(std::string_view text, named_frame& to) {
 /// What addr2line -a -f -i prints for `addresses`: of each, itself, and then the function and the
 /// line for every function that is inlined there and the one that holds them all. Those that are
 /// not in it, and all behind where it is cut off, are left without names.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
 read_symbols(std::string_view text, std::span<const std::uint64_t> addresses) {
     std::vector<std::vector<named_frame>> all(addresses.size());
     std::size_t count = 0; // of addresses that have been read
@@ -105,7 +106,8 @@ inline std::ptrdiff_t lines_known(const std::vector<std::vector<named_frame>>& n
 /// Names addresses of the file at `path`, which is one of this program's own and trusted, by
 /// llvm-symbolizer or addr2line, where PATH has one. No names where there is neither, the file has
 /// no symbols, or `deadline` has passed. Threads: as os::spawn(). Blocks: until then.
-MITOGEN_COLD inline std::vector<std::vector<named_frame>>
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
 symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, instant deadline) {
     constexpr std::size_t most_printed = 4 << 20;
     // addr2line, which g++ brings with it, reads all of a file first, a second for each 10 MB, and

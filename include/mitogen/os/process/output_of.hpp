@@ -101,7 +101,8 @@ inline bool read_until(int fd, std::size_t most, instant deadline, std::string& 
 /// the result is what has come until then, and its status says SIGKILL.
 ///
 /// Errors: as spawn(). Threads: as spawn(). Blocks: until it has ended, or for `patience`.
-MITOGEN_COLD inline result<printed> output_within(spawn_options options,
+template <class = void> // compiled where it is used
+MITOGEN_COLD result<printed> output_within(spawn_options options,
                                                   const output_limits& most) {
     constexpr duration_ns look_again = 10'000'000; // where the end of a process can't be polled
     const instant deadline = monotonic_now() + most.patience;

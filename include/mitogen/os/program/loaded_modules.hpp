@@ -76,7 +76,8 @@ MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object)
 
 /// All of them as they are now, the program first. Nothing where it is not known how: always but on
 /// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
-MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> all;
 #if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
     static_cast<void>(::dl_iterate_phdr(
