@@ -43,7 +43,7 @@ TEST_CASE("a line is its first word, and the rest without blanks around it") {
 
 TEST_CASE("the help names each long word of the prompt that is no other form of one") {
     for (const char* word : {"where", "frames", "up", "down", "frame", "contexts", "threads",
-                             "print", "set", "continue", "quit"})
+                             "print", "set", "dump", "break", "delete", "continue", "quit"})
         CHECK(mitogen::detail::prompt_help.find(word) != std::string_view::npos);
 }
 
@@ -104,6 +104,7 @@ ran run(std::deque<std::pair<event, std::string>> say, circumstances in = {}) {
             return "answer to " + std::string(line);
         },
         [] { return std::string("0  root\n"); },
+        [] { return std::string("this context\n    waits\n"); },
         [&] { return in.gone(); },
         [&] { return now += in.step; },
     };
@@ -152,9 +153,10 @@ TEST_CASE("what needs the thread is asked of it, with blanks as they were typed 
 }
 
 TEST_CASE("contexts, help, an empty line and nonsense are answered here") {
-    const ran r = lines({"contexts", "help", "", "fly away\x1b", "c"});
+    const ran r = lines({"contexts", "dump", "help", "", "fly away\x1b", "c"});
     CHECK(r.asked.empty());
     CHECK(r.shown.find("0  root\n") != std::string::npos);
+    CHECK(r.shown.find("this context\n    waits\n") != std::string::npos);
     CHECK(r.shown.find(mitogen::detail::prompt_help) != std::string::npos);
     CHECK(r.shown.find("is no command; `help` lists them\n") != std::string::npos);
     CHECK(r.shown.find('\x1b') == std::string::npos);
