@@ -259,6 +259,7 @@ TEST_CASE("a method arrives as it was sent") {
     sent.connect_timeout = std::chrono::milliseconds(4321);
     sent.name = "n";
     sent.keep_program = false;
+    sent.may_detach = true;
     sent.executor = mitogen::on::pool;
     sent.limits = mitogen::limits{.message_bytes = 1,
                                   .queue_bytes = 2,
@@ -268,14 +269,15 @@ TEST_CASE("a method arrives as it was sent") {
                                   .window_bytes = 6,
                                   .routes = 7};
     // Every member travels: one that is new is entered here, and in fields().
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 22);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 23);
     STATIC_REQUIRE(
-        std::tuple_size_v<decltype(mitogen::local::fields(std::declval<mitogen::local&>()))> == 5);
+        std::tuple_size_v<decltype(mitogen::local::fields(std::declval<mitogen::local&>()))> == 6);
     STATIC_REQUIRE(sizeof(mitogen::local) == sizeof(mitogen::local::name) * 2 +
                                                  sizeof(mitogen::local::connect_timeout) +
                                                  sizeof(std::uint64_t) +
                                                  // executor: one byte, and what aligns the limits
-                                                 sizeof(mitogen::local::limits));
+                                                 sizeof(mitogen::local::limits) +
+                                                 sizeof(std::uint64_t)); // may_detach
     const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent).value(), {});
     REQUIRE(plan);
     CHECK(plan->start.argv == sent.arguments());
@@ -284,11 +286,12 @@ TEST_CASE("a method arrives as it was sent") {
     CHECK(plan->timeout == 4'321'000'000);
     CHECK(plan->bounds == *sent.limits);
     CHECK(plan->executor == mitogen::on::pool);
+    CHECK(plan->may_detach);
     REQUIRE(plan->prompts);
     CHECK(plan->prompts->password() == sent.password);
 
     STATIC_REQUIRE(
-        std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 15);
+        std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 16);
     const mitogen::sudo other{.username = "u",
                               .password = "p",
                               .sudo_path = "/opt/sudo",
