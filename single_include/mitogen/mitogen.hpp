@@ -16984,18 +16984,18 @@ public:
     router& root() noexcept;
     /// True if what the body throws is shown to somebody first, by show(). Then by show(), inside a
     /// catch block.
-    bool debugged() const noexcept;
-    void show() noexcept;
+    static bool debugged() noexcept;
+    static void show() noexcept;
 };
 
 #if MITOGEN_HAS_EXCEPTIONS
 /// Runs the body of a program that is debugged: what it throws is shown where it leaves it.
 template <class Go>
-MITOGEN_COLD int run_debugged(whole_program<io::native>& whole, Go& go) {
+MITOGEN_COLD int run_debugged(void (*show)() noexcept, Go& go) {
     try {
         return go();
     } catch (...) {
-        whole.show();
+        show();
         throw;
     }
 }
@@ -17021,7 +17021,8 @@ int run(int argc, char** argv, Body&& body) {
         }
     };
 #if MITOGEN_HAS_EXCEPTIONS
-    if (whole.debugged()) return detail::run_debugged(whole, go);
+    using program = detail::whole_program<io::native>;
+    if (program::debugged()) return detail::run_debugged(&program::show, go);
 #endif
     return go();
 }
@@ -34947,7 +34948,8 @@ public:
     task<void> stop_task(stop_report report) {
         const stop_ptr s = begin(std::move(report));
         if (!s) co_return;
-        const auto over = [s] { return s->at == stage::over; };
+        // g++ 12 destroys twice what a temporary in a co_await holds: this holds nothing
+        const auto over = [p = s.get()] { return p->at == stage::over; };
         std::optional<error> ended =
             co_await task_condition::until{changed_, mutex_, over};
         if (ended && !give_up(s)) {
@@ -35831,7 +35833,8 @@ public:
     task<void> stop_task(stop_report report) override {
         if (!armed() || !enter()) co_return;
         const leaving at_end{*this};
-        co_await stopped_.stop_task(std::move(report));
+        task<void> stop = stopped_.stop_task(std::move(report));
+        co_await std::move(stop);
     }
 
     void context_ends() override {
@@ -35970,7 +35973,8 @@ MITOGEN_COLD task<void> stop_task_here(code_place where) {
         pass_breakpoint();
         co_return;
     }
-    co_await place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
+    task<void> stop = place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
+    co_await std::move(stop);
 }
 
 } // namespace detail
@@ -43955,7 +43959,7 @@ router& whole_program<Io>::root() noexcept {
     return parts_->root;
 }
 template <class Io>
-bool whole_program<Io>::debugged() const noexcept {
+bool whole_program<Io>::debugged() noexcept {
     return on_uncaught.load(std::memory_order_acquire) != nullptr;
 }
 template <class Io>

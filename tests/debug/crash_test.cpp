@@ -4,6 +4,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/frames/frame_names.hpp>
+#include <mitogen/debug/frames/own_frames.hpp>
 #include <mitogen/os/program/loaded_modules.hpp>
 #endif
 
@@ -146,21 +147,32 @@ void check(const outcome& o, const std::string& signal, const std::string& funct
     CHECK(contains(o.crashes, function));
 }
 
-const std::string at_store = "crashes::stores() at ";
-const std::string store_line = "crash_test.cpp:" + std::to_string(crashes::line_of_store);
+/// Of what is compiled without -g only the functions are known.
+bool has_lines() {
+    static const bool found = mitogen::detail::name_frames(mitogen::detail::own_frames())
+                                  .at(0)
+                                  .at(0)
+                                  .line > 0;
+    return found;
+}
+std::string at_store() { return has_lines() ? "crashes::stores() at " : "crashes::stores()"; }
+std::string store_line() {
+    return has_lines() ? "crash_test.cpp:" + std::to_string(crashes::line_of_store)
+                       : "crashes::stores()";
+}
 
 TEST_CASE("a fault is reported with its address, its function and its line") {
     const outcome o = crash<&crashes::in_call>(true);
-    check(o, "SIGSEGV", at_store);
+    check(o, "SIGSEGV", at_store());
     CHECK(contains(o.error, "address 0x0"));
     CHECK(contains(o.crashes, "address 0x0"));
-    CHECK(contains(o.crashes, "#0  " + at_store));
-    CHECK(contains(o.crashes, store_line));
+    CHECK(contains(o.crashes, "#0  " + at_store()));
+    CHECK(contains(o.crashes, store_line()));
     CHECK(contains(o.crashes, "crashes::in_call()"));
 }
 
 TEST_CASE("a fault in a thread of the program is reported") {
-    check(crash<&crashes::in_thread>(true), "SIGSEGV", store_line);
+    check(crash<&crashes::in_thread>(true), "SIGSEGV", store_line());
 }
 
 TEST_CASE("abort() is reported") {
@@ -184,11 +196,11 @@ TEST_CASE("the end of the stack is reported") {
 }
 
 TEST_CASE("a fault is reported while another thread holds locks, in a thread of the pool") {
-    check(crash<&crashes::in_busy_process>(true), "SIGSEGV", store_line);
+    check(crash<&crashes::in_busy_process>(true), "SIGSEGV", store_line());
 }
 
 TEST_CASE("a crash further down is named by the root") {
-    check(crash<&crashes::in_call>(true, true), "SIGSEGV", store_line);
+    check(crash<&crashes::in_call>(true, true), "SIGSEGV", store_line());
 }
 
 #endif

@@ -142,6 +142,12 @@ public:
     ~without_path() { ::setenv("PATH", before_.c_str(), 1); }
 };
 
+#if defined(__clang__) // -g1 of clang++ has no functions but in tables of lines
+constexpr bool names_are_known = false;
+#else
+constexpr bool names_are_known = true;
+#endif
+
 TEST_CASE("one tool is asked where the other is missing, or does not answer") {
     if (!has_lines()) return;
     for (const std::string tool : {"addr2line", "llvm-symbolizer"}) {
@@ -155,9 +161,11 @@ TEST_CASE("one tool is asked where the other is missing, or does not answer") {
             const without_path only(dir.path());
             const named_stack names = name_frames(outer_function(1), patience);
             REQUIRE(names.at(0).size() == 2);
-            CHECK(contains(names[0][0].function, "inlined_function"));
+            if (tool != "addr2line" || names_are_known) // it takes no name from tables of lines
+                CHECK(contains(names[0][0].function, "inlined_function"));
             CHECK(names[0][0].line == named::line_of_inlined);
-            CHECK(contains(names[0][1].function, "outer_function(int)"));
+            if (tool != "addr2line" || names_are_known)
+                CHECK(contains(names[0][1].function, "outer_function(int)"));
             CHECK(names[0][1].line == named::line_of_outer);
         }
     }

@@ -108,7 +108,8 @@ public:
     task<void> stop_task(stop_report report) override {
         if (!armed() || !enter()) co_return;
         const leaving at_end{*this};
-        co_await stopped_.stop_task(std::move(report));
+        task<void> stop = stopped_.stop_task(std::move(report));
+        co_await std::move(stop);
     }
 
     void context_ends() override {
@@ -247,7 +248,8 @@ MITOGEN_COLD task<void> stop_task_here(code_place where) {
         pass_breakpoint();
         co_return;
     }
-    co_await place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
+    task<void> stop = place->stop_task(report_of<Io>(stop_cause::breakpoint, where));
+    co_await std::move(stop);
 }
 
 } // namespace detail

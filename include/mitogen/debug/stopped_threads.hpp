@@ -179,7 +179,8 @@ public:
     task<void> stop_task(stop_report report) {
         const stop_ptr s = begin(std::move(report));
         if (!s) co_return;
-        const auto over = [s] { return s->at == stage::over; };
+        // g++ 12 destroys twice what a temporary in a co_await holds: this holds nothing
+        const auto over = [p = s.get()] { return p->at == stage::over; };
         std::optional<error> ended =
             co_await task_condition::until{changed_, mutex_, over};
         if (ended && !give_up(s)) {

@@ -84,7 +84,7 @@ router& whole_program<Io>::root() noexcept {
     return parts_->root;
 }
 template <class Io>
-bool whole_program<Io>::debugged() const noexcept {
+bool whole_program<Io>::debugged() noexcept {
     return on_uncaught.load(std::memory_order_acquire) != nullptr;
 }
 template <class Io>

@@ -39,18 +39,18 @@ public:
     router& root() noexcept;
     /// True if what the body throws is shown to somebody first, by show(). Then by show(), inside a
     /// catch block.
-    bool debugged() const noexcept;
-    void show() noexcept;
+    static bool debugged() noexcept;
+    static void show() noexcept;
 };
 
 #if MITOGEN_HAS_EXCEPTIONS
 /// Runs the body of a program that is debugged: what it throws is shown where it leaves it.
 template <class Go>
-MITOGEN_COLD int run_debugged(whole_program<io::native>& whole, Go& go) {
+MITOGEN_COLD int run_debugged(void (*show)() noexcept, Go& go) {
     try {
         return go();
     } catch (...) {
-        whole.show();
+        show();
         throw;
     }
 }
@@ -76,7 +76,8 @@ int run(int argc, char** argv, Body&& body) {
         }
     };
 #if MITOGEN_HAS_EXCEPTIONS
-    if (whole.debugged()) return detail::run_debugged(whole, go);
+    using program = detail::whole_program<io::native>;
+    if (program::debugged()) return detail::run_debugged(&program::show, go);
 #endif
     return go();
 }

@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
                              std::to_string(root_like) + ", with control characters " +
                              std::to_string(control) + ", over 64 KiB " + std::to_string(big) +
                              ", of a million " + std::to_string(many);
-    if (sibling || root_like || control || big || many > std::min(200'000, part(1'000'000) / 2))
+    if (sibling || root_like || control || big || many > std::min(200'000, part(1'000'000) / 4 * 3))
         unsafe(text);
     return safe(text);
 }
