@@ -7921,6 +7921,9 @@ public:
         if (state_.exchange(unlocked, std::memory_order_release) == awaited) [[unlikely]]
             wake(state_);
     }
+    /// In a copy of the process made by fork(), where a thread that is not there may hold it:
+    /// nobody does.
+    void renew() noexcept { state_.store(unlocked); }
     /// Acquires it if that needs no waiting.
     bool try_lock() noexcept {
         std::uint32_t seen = unlocked;
@@ -7947,6 +7950,9 @@ public:
     void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
     /// Releases it.
     void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
+    /// In a copy of the process made by fork(), where a thread that is not there may hold it:
+    /// nobody does.
+    void renew() noexcept { mutex_ = PTHREAD_MUTEX_INITIALIZER; }
     /// Acquires it if that needs no waiting.
     bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
 };
@@ -8219,6 +8225,8 @@ public:
     const std::vector<std::string>& own_path() const noexcept { return own_path_; }
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
+    /// The context at the top of the tree: this one, if nothing is above it.
+    context_id root() const noexcept { return ancestors_.empty() ? id_ : ancestors_.back(); }
     const limits& bounds() const noexcept { return limits_; }
     /// What its flows may have under way together. What has ends of flows keeps it.
     const std::shared_ptr<detail::flow_budget>& flow_budget() const noexcept { return flows_; }
@@ -8315,6 +8323,13 @@ public:
     virtual std::vector<context_status> status() = 0;
     /// What runs in this context, and who waits there for what. Empty once the loop has ended.
     virtual std::vector<activity> activities() = 0;
+    /// Both as text: a line for each.
+    std::string status_text() {
+        std::string all;
+        for (const context_status& s : status()) all += s.text() + "\n";
+        for (const activity& a : activities()) all += a.text() + "\n";
+        return all;
+    }
 
     // ---- the loop
 
@@ -11233,7 +11248,9 @@ inline constexpr watched_type watched_as{
 };
 
 /// See mitogen::watch and mitogen::unwatch.
+template <class = void> // compiled where it is used
 void add_watched(std::string_view name, void* value, const watched_type& type);
+template <class = void>
 void remove_watched(std::string_view name) noexcept;
 
 } // namespace detail
@@ -11256,7 +11273,10 @@ template <class T>
 void watch(std::string_view name, const T&& value) = delete; // it would be gone at once
 
 /// Forgets what this thread has watched by that name. Threads: any. Never blocks.
-inline void unwatch(std::string_view name) noexcept { detail::remove_watched(name); }
+template <class = void>
+void unwatch(std::string_view name) noexcept {
+    detail::remove_watched(name);
+}
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -13145,6 +13165,7 @@ namespace detail {
 
 /// Strings in order, and a table of their places. The table has no copies of them: a million names
 /// take 40 MiB, if they are as short as those of hosts.
+template <class = void>
 class unique_names {
     std::vector<std::string> names_;
     std::vector<std::uint32_t> slots_; // a place + 1, or 0; a power of two, at most half of it used
@@ -13206,8 +13227,9 @@ struct name_slice {
 /// beginning of the text, from 1. A text is refused before anything of it is expanded.
 ///
 /// Threads: distinct objects: safe; shared ones: if all only read. Blocks: never.
-class name_set {
-    detail::unique_names names_;
+template <class T = void> // so that files without sets do not compile what it does
+class basic_name_set {
+    detail::unique_names<T> names_;
 
     bool fits(std::size_t names, std::uint64_t bytes) const noexcept;
 
@@ -13222,11 +13244,11 @@ public:
     static constexpr std::uint64_t most_bytes = std::uint64_t{1} << 28;
 
     /// The empty set.
-    name_set() = default;
+    basic_name_set() = default;
     /// The names of a text. Throws codec_error.
-    explicit name_set(std::string_view text);
+    explicit basic_name_set(std::string_view text);
     /// The same, with the error as a value.
-    static result<name_set> parse(std::string_view text);
+    static result<basic_name_set> parse(std::string_view text);
 
     /// How many names there are.
     std::size_t size() const noexcept { return names_.all().size(); }
@@ -13250,20 +13272,20 @@ public:
 
     /// These names, then those of the other set that are not among them. Throws codec_error if they
     /// are too many for one set.
-    name_set unite(const name_set& other) const;
+    basic_name_set unite(const basic_name_set& other) const;
     /// The same, with the error as a value.
-    result<name_set> try_unite(const name_set& other) const;
+    result<basic_name_set> try_unite(const basic_name_set& other) const;
     /// The names that are not in the other set, in this one's order.
-    name_set subtract(const name_set& other) const;
+    basic_name_set subtract(const basic_name_set& other) const;
     /// The names that are in both, in this one's order.
-    name_set intersect(const name_set& other) const;
+    basic_name_set intersect(const basic_name_set& other) const;
     /// Those of some ranks, as far as there are any.
-    name_set slice(name_slice which) const;
+    basic_name_set slice(name_slice which) const;
     /// Those of the ranks that a text lists, as between brackets: `0-3,7,10-20/2`; in its order.
     /// Nothing for an empty text. Throws codec_error, also for a rank that is not there.
-    name_set pick(std::string_view ranks) const;
+    basic_name_set pick(std::string_view ranks) const;
     /// The same, with the error as a value.
-    result<name_set> try_pick(std::string_view ranks) const;
+    result<basic_name_set> try_pick(std::string_view ranks) const;
 
     /// The set as a short text: parse(fold()) equals it. Names that differ only in numbers become
     /// one name with brackets, at the place of the first of them, its numbers in ascending order
@@ -13273,11 +13295,15 @@ public:
     std::string fold() const;
 
     /// True if both have the same names, in whatever order.
-    friend bool operator==(const name_set& a, const name_set& b) noexcept { return a.equals(b); }
+    friend bool operator==(const basic_name_set& a, const basic_name_set& b) noexcept {
+        return a.equals(b);
+    }
 
 private:
-    bool equals(const name_set& other) const noexcept;
+    bool equals(const basic_name_set& other) const noexcept;
 };
+
+using name_set = basic_name_set<>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -13889,12 +13915,7 @@ public:
     std::vector<activity> activities() const { return node_->activities(); }
 
     /// Both as text: a line for each.
-    std::string describe() const {
-        std::string all;
-        for (const context_status& s : status()) all += s.text() + "\n";
-        for (const activity& a : activities()) all += a.text() + "\n";
-        return all;
-    }
+    std::string describe() const { return node_->status_text(); }
 
     /// Process id of a direct child; -1 if there is none of that id.
     int child_pid(context_id id) const { return node_->child_pid(id); }
@@ -21065,6 +21086,22 @@ public:
     block_all_signals& operator=(const block_all_signals&) = delete;
     ~block_all_signals() { static_cast<void>(::pthread_sigmask(SIG_SETMASK, &before_, nullptr)); }
 };
+
+/// The calling thread gets it. In a signal handler, too.
+inline void unblock_signal(int number) noexcept {
+    ::sigset_t only;
+    ::sigemptyset(&only);
+    ::sigaddset(&only, number);
+    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &only, nullptr));
+}
+
+/// Has this process do what is the signal's default, whatever handles or blocks it: end, as a rule.
+/// In a signal handler, too.
+inline void raise_default(int number) noexcept {
+    static_cast<void>(::signal(number, SIG_DFL));
+    unblock_signal(number);
+    static_cast<void>(::raise(number));
+}
 
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
@@ -30419,11 +30456,9 @@ private:
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text.append(last_words_mark).append(words);
-        if (const std::string crash = err_.crash_report(); !crash.empty()) {
-            const context_id root =
-                router_.ancestors().empty() ? router_.id() : router_.ancestors().back();
-            (void)router_.tell(root, handles::crash, encode(id(), welcome_.name, crash), false);
-        }
+        if (const std::string crash = err_.crash_report(); !crash.empty())
+            (void)router_.tell(router_.root(), handles::crash, encode(id(), welcome_.name, crash),
+                               false);
         d.canceller = lost_by_;
         if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;
@@ -30646,15 +30681,19 @@ class basic_id_allocator {
     /// Asks for a block; `use` gets it, normally on the loop.
     template <class Use>
     void ask_parent(Use use) {
-        outstanding_call& p = router_.ask({.to = router_.parent()->id,
-                                           .handle = handles::allocate_id,
-                                           .how = question::manner::pass});
-        p.then([&p, use = std::move(use)]() mutable {
-            const result<block> got =
-                p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
-            p.release();
-            use(got);
-        });
+        outstanding_call& p = ask_for_block();
+        p.then([&p, use = std::move(use)]() mutable { use(block_of(p)); });
+    }
+    outstanding_call& ask_for_block() {
+        return router_.ask({.to = router_.parent()->id,
+                            .handle = handles::allocate_id,
+                            .how = question::manner::pass});
+    }
+    /// What was answered; lets go of the answer.
+    static result<block> block_of(outstanding_call& p) {
+        result<block> got = p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
+        p.release();
+        return got;
     }
 
     void ask_for_more() {
@@ -30734,14 +30773,10 @@ public:
     /// any context below it may have. So it takes one more block, as the root gives them out in
     /// order. Not on the loop.
     MITOGEN_COLD result<void> prepare_alone() {
-        outstanding_call& p = router_.ask({.to = router_.parent()->id,
-                                           .handle = handles::allocate_id,
-                                           .how = question::manner::pass});
+        outstanding_call& p = ask_for_block();
         const shielded wait;
         router_.await(p, never);
-        const result<block> got =
-            p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
-        p.release();
+        const result<block> got = block_of(p);
         if (!got) return got.error();
         const std::lock_guard lock(mutex_);
         last_ = *got;
@@ -32704,25 +32739,29 @@ MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object)
     }
     return found;
 }
+
+template <class = void>
+struct object_collector {
+    static int add(::dl_phdr_info* object, std::size_t, void* to) {
+        auto& found = *static_cast<std::vector<loaded_module>*>(to);
+        loaded_module one = module_of_object(*object);
+        // of the program musl tells the name that it was started by
+        if (!found.empty() && object->dlpi_name) one.path = object->dlpi_name;
+        found.push_back(std::move(one));
+        return 0;
+    }
+};
 #endif
 
 } // namespace detail
 
 /// All of them as they are now, the program first. Nothing where it is not known how: always but on
 /// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
-MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> all;
 #if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* loaded, std::size_t, void* to) {
-            auto& found = *static_cast<std::vector<loaded_module>*>(to);
-            loaded_module one = detail::module_of_object(*loaded);
-            // of the program musl tells the name that it was started by
-            if (!found.empty() && loaded->dlpi_name) one.path = loaded->dlpi_name;
-            found.push_back(std::move(one));
-            return 0;
-        },
-        &all));
+    static_cast<void>(::dl_iterate_phdr(&detail::object_collector<>::add, &all));
 #endif
     return all;
 }
@@ -32843,26 +32882,8 @@ inline constinit std::atomic<bool> crash_told{false};
 /// As it was when this process began to report. Read by a signal handler, so never destroyed.
 inline constinit std::atomic<const std::vector<loaded_module>*> crash_modules{nullptr};
 
-inline std::string_view fatal_signal_name(int number) noexcept {
-    switch (number) {
-    case SIGABRT: return "SIGABRT";
-    case SIGSEGV: return "SIGSEGV";
-    case SIGBUS: return "SIGBUS";
-    case SIGILL: return "SIGILL";
-    default: return "SIGFPE";
-    }
-}
-
 /// The report hangs: the unwinder may wait for a lock that the dead thread has.
-inline void end_report(int) noexcept {
-    const int number = crash_signal.load();
-    static_cast<void>(::signal(number, SIG_DFL));
-    ::sigset_t one;
-    ::sigemptyset(&one);
-    ::sigaddset(&one, number);
-    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &one, nullptr));
-    static_cast<void>(::raise(number));
-}
+inline void end_report(int) noexcept { raise_default(crash_signal.load()); }
 
 inline void limit_report(int number) noexcept {
     constexpr unsigned most_seconds = 2;
@@ -32872,10 +32893,7 @@ inline void limit_report(int number) noexcept {
     ::sigemptyset(&limit.sa_mask);
     limit.sa_flags = static_cast<int>(SA_ONSTACK);
     static_cast<void>(::sigaction(SIGALRM, &limit, nullptr));
-    ::sigset_t one;
-    ::sigemptyset(&one);
-    ::sigaddset(&one, SIGALRM);
-    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &one, nullptr));
+    unblock_signal(SIGALRM);
     static_cast<void>(::alarm(most_seconds));
 }
 
@@ -32902,7 +32920,7 @@ inline void report_crash(int number, const ::siginfo_t* info) noexcept {
     limit_report(number);
     crash_line head;
     (head << crash_mark).number(static_cast<unsigned>(number), 10);
-    head << ", " << fatal_signal_name(number);
+    head << mitogen::detail::signal_suffix(number);
     // of SI_KERNEL, as at addresses that no pointer can be, it is not known
     if (info && info->si_code > 0 && info->si_code < 0x80 && number != SIGABRT)
         (head << ", address 0x").number(reinterpret_cast<std::uintptr_t>(info->si_addr), 16);
@@ -32961,7 +32979,8 @@ inline void give_alternate_stack() noexcept {
 /// From now on a fault or abort() in any thread of this process is reported on stderr, unless the
 /// program has a handler of its own or a sanitizer reports it; then it ends as it would have.
 /// Libraries that are loaded later have no names there. Threads: one at a time.
-MITOGEN_COLD inline void report_crashes() {
+template <class = void> // compiled where it is used
+MITOGEN_COLD void report_crashes() {
     if (MITOGEN_ASAN || MITOGEN_TSAN) return;
     if (!detail::crash_modules.load())
         detail::crash_modules.store(new std::vector<loaded_module>(loaded_modules()));
@@ -33035,6 +33054,52 @@ MITOGEN_COLD crash_text read_crash(std::string_view text) {
     }
     return found;
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/errand_thread.hpp ----
+// errand_thread.hpp: a thread that is there while there is something to do.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// For what would block the loop, and mostly is not to be done. All under the owner's mutex, but
+/// for join() and abandon().
+template <class Io>
+class errand_thread {
+    typename Io::thread thread_{};
+    bool running_ = false;
+
+public:
+    /// True until the work has called ended().
+    bool running() const noexcept { return running_; }
+
+    /// Has a thread do `work`, unless one runs: that finds what was added. False, with the error in
+    /// the log, if the machine has no thread for it.
+    bool begin(Io& io, const char* name, unique_function<void()> work) {
+        if (running_) return true;
+        thread_ = {}; // the former one has ended
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+#endif
+            thread_ = typename Io::thread(io, name, std::move(work));
+            running_ = true;
+#if MITOGEN_HAS_EXCEPTIONS
+        } catch (const error& why) {
+            log::write(log::level::error, std::string(name) + ": " + why.what());
+        }
+#endif
+        return running_;
+    }
+
+    /// The last that the work says.
+    void ended() noexcept { running_ = false; }
+    /// Waits for the thread. Once it does not run any more.
+    void join() { thread_ = {}; }
+    /// In a copy of the process made by fork().
+    void abandon() noexcept { thread_.forget(); }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -33250,6 +33315,15 @@ MITOGEN_COLD std::string frame_list_text(std::span<const named_frame> frames) {
     return text;
 }
 
+/// A text with such a list behind it, if there is one.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string with_stack(std::string text, std::span<const named_frame> frames) {
+    if (frames.empty()) return text;
+    text += "\n" + frame_list_text(frames);
+    text.pop_back(); // the end of its last line
+    return text;
+}
+
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -33276,8 +33350,7 @@ class crash_log {
     mutex mutex_{node_};
     condition changed_;
     std::deque<entry> waiting_; // under mutex_
-    bool running_ = false;      // under mutex_
-    typename Io::thread thread_{};
+    errand_thread<Io> thread_;
 
     static constexpr std::size_t most_waiting = 64; // a tree may crash as a whole
     static constexpr std::size_t longest_text = 1u << 17;
@@ -33292,13 +33365,13 @@ public:
     /// Waits until all that has come is in the log. Threads: any but the loop.
     void close() {
         std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return !running_; });
+        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
         lock.unlock();
-        thread_ = {};
+        thread_.join();
     }
 
     /// In a copy of the process made by fork().
-    void abandon() noexcept { thread_.forget(); }
+    void abandon() noexcept { thread_.abandon(); }
 
 private:
     /// On the loop.
@@ -33316,9 +33389,8 @@ private:
         const std::lock_guard lock(mutex_);
         if (waiting_.size() >= most_waiting) return;
         waiting_.push_back({std::move(name), std::move(text)});
-        if (std::exchange(running_, true)) return;
-        thread_ = {}; // the former one has ended
-        thread_ = typename Io::thread(node_.loop().io(), "mitogen-crash", [this] { work(); });
+        if (!thread_.begin(node_.loop().io(), "mitogen-crash", [this] { work(); }))
+            waiting_.clear();
     }
 
     void work() {
@@ -33330,17 +33402,17 @@ private:
             tell(e);
             lock.lock();
         }
-        running_ = false;
+        thread_.ended();
         changed_.notify_all();
     }
 
     static void tell(const entry& e) {
         const crash_text crash = read_crash(e.text);
-        std::string text = e.name + " crashed: " +
-                           (crash.signal.empty() ? std::string("unknown signal") : crash.signal);
-        const std::string stack = frame_list_text(frames_to_show(name_frames(crash.frames)));
-        if (!stack.empty()) text += "\n" + stack.substr(0, stack.size() - 1);
-        log::write(log::level::error, text);
+        log::write(log::level::error,
+                   with_stack(e.name + " crashed: " +
+                                  (crash.signal.empty() ? std::string("unknown signal")
+                                                        : crash.signal),
+                              frames_to_show(name_frames(crash.frames))));
     }
 };
 
@@ -33433,19 +33505,12 @@ public:
     }
     /// In a copy of the process made by fork(), where a thread that is not there may hold the lock.
     void forget() noexcept {
-        new (&mutex_) io::posix_mutex;
+        mutex_.renew();
         all_.clear();
     }
 };
 
 using stopping_places = basic_stopping_places<>;
-
-/// Never destroyed: threads may outlive main().
-template <class = void>
-stopping_places& all_stopping_places() {
-    static stopping_places& all = *new stopping_places;
-    return all;
-}
 
 /// A router's debugger.
 template <class Io>
@@ -33469,6 +33534,22 @@ struct debugger_maker {
 
     inline static constinit std::atomic<const debugger_maker*> named{nullptr};
 };
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/process_wide.hpp ----
+// process_wide.hpp: the debugger's objects of which a process has one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The one of this type. Never destroyed: threads may outlive main().
+template <class T>
+T& process_wide() {
+    static T& one = *new T;
+    return one;
+}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -33989,8 +34070,13 @@ template <class Lazy = void> // compiled where it is used
 class basic_entry_stops {
     using thunk = void (*)(invocation&);
 
+    struct stop {
+        thunk function; // what the entry calls else
+        bool set;
+    };
     io::posix_mutex mutex_;
-    std::map<const function_entry*, thunk> all_; // with what the entry called before
+    // under mutex_: once in here an entry stays, as a call of it may be about to begin
+    std::map<const function_entry*, stop> all_;
 
     /// By its name, or the last part of it; null if there is none, or more than one.
     static const function_entry* find(std::string_view name) {
@@ -34020,15 +34106,15 @@ class basic_entry_stops {
 
     std::string names() {
         const std::lock_guard lock(mutex_);
-        if (all_.empty()) return "no call stops where it begins; `break FUNCTION`";
         std::string text;
-        for (const auto& [entry, call] : all_) text += entry->name() + "\n";
-        return text;
+        for (const auto& [entry, at] : all_)
+            if (at.set) text += entry->name() + "\n";
+        return text.empty() ? "no call stops where it begins; `break FUNCTION`" : text;
     }
 
 public:
     /// Stops the calling thread, for the debugger of this process. Throws what ends the call.
-    void (*stop)(const std::string& function) = nullptr;
+    void (*stop_thread)(const std::string& function) = nullptr;
 
     std::string add(std::string_view name) {
         if (name.empty()) return names();
@@ -34037,7 +34123,10 @@ public:
         if (e->where == on::loop || e->where == on::task)
             return e->name() + " runs on the loop, which must not stop";
         const std::lock_guard lock(mutex_);
-        if (!all_.contains(e)) all_.emplace(e, e->replace(&run));
+        if (const auto at = all_.find(e); at == all_.end())
+            all_.emplace(e, stop{e->replace(&run), true});
+        else if (!std::exchange(at->second.set, true))
+            e->replace(&run);
         return "calls of " + e->name() + " stop where they begin";
     }
 
@@ -34045,40 +34134,29 @@ public:
         const function_entry* const e = find(name);
         const std::lock_guard lock(mutex_);
         const auto at = all_.find(e);
-        if (at == all_.end()) return "calls of \"" + std::string(name) + "\" do not stop";
-        e->replace(at->second);
-        stopped_.insert(*at); // a call may be about to begin
-        all_.erase(at);
+        if (at == all_.end() || !std::exchange(at->second.set, false))
+            return "calls of \"" + std::string(name) + "\" do not stop";
+        e->replace(at->second.function);
         return "calls of " + e->name() + " stop no more";
     }
 
     /// In a copy of the process made by fork(), where a thread that is not there may hold the lock.
     void forget() noexcept {
-        new (&mutex_) io::posix_mutex;
-        for (const auto& [entry, call] : all_) entry->replace(call);
+        mutex_.renew();
+        for (const auto& [entry, at] : all_) entry->replace(at.function);
         all_.clear();
     }
 
 private:
-    std::map<const function_entry*, thunk> stopped_; // once
-
     static void run(invocation& inv);
 
-    thunk call_of(const function_entry* e) {
+    thunk function_of(const function_entry* e) {
         const std::lock_guard lock(mutex_);
-        const auto at = all_.find(e);
-        return at != all_.end() ? at->second : stopped_.at(e);
+        return all_.at(e).function;
     }
 };
 
 using entry_stops = basic_entry_stops<>;
-
-/// Never destroyed: threads may outlive main().
-template <class = void>
-entry_stops& stops_at_entry() {
-    static entry_stops& all = *new entry_stops;
-    return all;
-}
 
 template <class Lazy>
 void basic_entry_stops<Lazy>::run(invocation& inv) {
@@ -34086,8 +34164,9 @@ void basic_entry_stops<Lazy>::run(invocation& inv) {
     const function_entry* const e =
         inv.call ? static_cast<incoming_call*>(inv.call)->entry
                  : reinterpret_cast<const function_entry*>(loop_here->now().of);
-    stops_at_entry().stop(e->name());
-    stops_at_entry().call_of(e)(inv);
+    auto& all = process_wide<entry_stops>();
+    all.stop_thread(e->name());
+    all.function_of(e)(inv);
 }
 
 } // namespace detail
@@ -34128,6 +34207,419 @@ MITOGEN_COLD std::vector<frame> own_frames(std::size_t skip = 0) {
     const std::size_t found = os::walk_stack(addresses, skip + 1); // this function's own too
     return frames_at(std::span(addresses).first(found));
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/tree_dump.hpp ----
+// tree_dump.hpp: what every context of a tree is at, as one text.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
+/// than a person reads.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view margin = {}) {
+    constexpr std::size_t most_text = 64u << 10;
+    std::string lines;
+    for (text = text.substr(0, most_text); !text.empty();) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        lines.append(margin) += visible_text(text.substr(0, end)) + "\n";
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+/// Of this context and all below it, each behind the one that has made it. All are asked at once;
+/// who has not answered after `patience`, or has no debugger, is named. Not on the loop.
+template <class Io>
+std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'000'000) {
+    struct line {
+        std::vector<std::string> path;
+        context_id id;
+        future<std::string> said;
+    };
+    std::vector<line> all;
+    for (const context_id id : node.ids_below())
+        all.push_back({node.path_of(id), id,
+                       future<std::string>(
+                           &node.ask({.to = id,
+                                      .handle = handles::ask_stopped,
+                                      .how = question::manner::pass,
+                                      .payload = encode(std::uint64_t{0}, tree_dump_wanted)}),
+                           node, decode_environment{})});
+    std::sort(all.begin(), all.end(), [](const line& a, const line& b) { return a.path < b.path; });
+    const instant until = after(node.now(), patience);
+    std::string text = "this context\n" + shown_lines(node.status_text(), "    ");
+    for (line& l : all) {
+        const result<std::string> said = l.said.try_get_until(until);
+        text += node.called(l.id) + " (context " + std::to_string(l.id) + ")\n";
+        text += said ? shown_lines(*said, "    ")
+                     : "    does not say: " + std::string(said.error().message()) + "\n";
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/watched.hpp ----
+// watched.hpp: what threads of this process watch, and how a prompt prints and sets it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// All of this process.
+template <class = void> // compiled where it is used
+class basic_watched_variables {
+    struct variable {
+        std::uint64_t thread;
+        std::string name;
+        void* value;
+        bool of_function; // and not static, or on the heap
+        watched_type type;
+    };
+    static constexpr std::uintptr_t stack = 8u << 20; // bytes of one: setrlimit(2)
+    io::posix_mutex mutex_;
+    std::vector<variable> all_;
+
+    static std::uintptr_t number(const void* address) noexcept {
+        return reinterpret_cast<std::uintptr_t>(address);
+    }
+
+    static bool near(const void* value, const void* here) noexcept {
+        const std::uintptr_t a = number(value);
+        const std::uintptr_t b = number(here);
+        return (a < b ? b - a : a - b) < stack;
+    }
+
+    /// Variables of functions of this thread that have returned: they were nearer to the end of its
+    /// stack than `here`, which is in one that has not. Stacks grow down wherever this runs.
+    void forget_returned(std::uint64_t thread, const void* here) {
+        std::erase_if(all_, [&](const variable& v) {
+            return v.thread == thread && v.of_function && number(v.value) < number(here);
+        });
+    }
+
+    /// The one of that thread, else one that is no function's; null if there is none.
+    const variable* find(std::uint64_t thread, std::string_view name) const {
+        const variable* found = nullptr;
+        for (const variable& v : all_)
+            if (v.name == name && (v.thread == thread || (!v.of_function && !found))) found = &v;
+        return found;
+    }
+
+    std::string names(std::uint64_t thread) const {
+        std::string text;
+        for (const variable& v : all_)
+            if (v.thread == thread || !v.of_function) text += (text.empty() ? "" : ", ") + v.name;
+        return text.empty() ? "nothing is watched here; mitogen::watch(\"name\", variable) does"
+                            : "watched here: " + text;
+    }
+
+public:
+    void add(std::string_view name, void* value, const watched_type& type, const void* here) {
+        const std::uint64_t thread = os::thread_number();
+        const std::lock_guard lock(mutex_);
+        forget_returned(thread, here);
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
+        all_.push_back({thread, std::string(name), value, near(value, here), type});
+    }
+
+    void remove(std::string_view name) {
+        const std::uint64_t thread = os::thread_number();
+        const std::lock_guard lock(mutex_);
+        std::erase_if(all_,
+                      [&](const variable& v) { return v.thread == thread && v.name == name; });
+    }
+
+    /// The calling thread is about to stop.
+    void stops(const void* here) {
+        const std::lock_guard lock(mutex_);
+        forget_returned(os::thread_number(), here);
+    }
+
+    /// "name = value", or what there is if there is none of that name.
+    std::string print(std::uint64_t thread, std::string_view name) {
+        const std::lock_guard lock(mutex_);
+        const variable* v = find(thread, name);
+        if (!v) return "no variable \"" + std::string(name) + "\": " + names(thread);
+        shown_text text;
+        v->type.show(text, v->value);
+        return std::string(name) + " = " + text.take();
+    }
+
+    std::string set(std::uint64_t thread, std::string_view name, std::string_view typed) {
+        const std::lock_guard lock(mutex_);
+        const variable* v = find(thread, name);
+        if (!v) return "no variable \"" + std::string(name) + "\": " + names(thread);
+        if (!v->type.set)
+            return std::string(name) + " cannot be set: only numbers, enumerations and strings can "
+                                       "that are not const";
+        if (!v->type.set(typed, v->value))
+            return "\"" + std::string(typed) + "\" is no value of " + std::string(name);
+        shown_text text;
+        v->type.show(text, v->value);
+        return std::string(name) + " = " + text.take();
+    }
+
+    /// In a copy of the process made by fork(): the other threads are not there, and one of them
+    /// may have held the lock.
+    void forget() noexcept {
+        mutex_.renew();
+        all_.clear();
+    }
+};
+
+using watched_variables = basic_watched_variables<>;
+
+template <class T>
+[[gnu::noinline]] void add_watched(std::string_view name, void* value, const watched_type& type) {
+    process_wide<watched_variables>().add(name, value, type, __builtin_frame_address(0));
+}
+template <class T>
+void remove_watched(std::string_view name) noexcept {
+    process_wide<watched_variables>().remove(name);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/stopped_threads.hpp ----
+// stopped_threads.hpp: the threads and tasks of one context that stand at the debugger of the root,
+// or wait for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Asks the root for its terminal, and waits until whoever stands there says how to go on.
+///
+/// A stop waits for its turn → is granted the terminal → is over. Until it is granted a scope of
+/// its thread can end it; from then on only the terminal does, or the end of this context. Threads:
+/// as marked. The router outlives it, and close() comes before its end.
+template <class Io>
+class stopped_threads {
+    using core = basic_router_core<Io>;
+
+    enum class stage : std::uint8_t {
+        waiting,
+        granted,
+        leaving, // waits no more, and must not be granted it
+        over,
+    };
+
+    struct one {
+        stop_report report;
+        stage at = stage::waiting;        // under mutex_
+        result<std::uint8_t> said{std::uint8_t{0}}; // a stop_outcome, once it is over
+        outstanding_call* answer = nullptr;
+    };
+    using stop_ptr = std::shared_ptr<one>;
+
+    core& node_;
+    mutex mutex_{node_};
+    task_condition changed_;
+    std::vector<stop_ptr> all_; // under mutex_
+    std::uint64_t last_ticket_ = 0;
+    bool closed_ = false;
+
+    static constexpr std::chrono::hours as_long_as_it_takes{24 * 365};
+
+    /// Asks for the terminal. Null if this context ends.
+    stop_ptr begin(stop_report report) {
+        auto s = std::make_shared<one>();
+        s->report = std::move(report);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return nullptr;
+            s->report.ticket = ++last_ticket_;
+            all_.push_back(s);
+        }
+        outstanding_call& answer = node_.ask({.to = node_.root(),
+                                              .handle = handles::stop,
+                                              .how = question::manner::pass,
+                                              .payload = encode(s->report)});
+        bool ends = false;
+        {
+            const std::lock_guard lock(mutex_);
+            s->answer = &answer;
+            ends = closed_;
+        }
+        answer.then([this, s] { answered(s); });
+        if (ends) answer.fail(ending());
+        return s;
+    }
+
+    static error ending() { return error(reason::broker_exited, "this context ends"); }
+
+    /// On whatever thread completes the answer.
+    void answered(const stop_ptr& s) {
+        const std::lock_guard lock(mutex_);
+        s->at = stage::over;
+        if (const error* why = s->answer->failure())
+            s->said = *why;
+        else
+            s->said = decode<std::uint8_t>(s->answer->payload());
+        changed_.notify_all();
+    }
+
+    /// A scope of whoever has stopped there has ended, or this context does. True if it was still
+    /// waiting for its turn, and does not any more.
+    bool give_up(const stop_ptr& s) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (s->at != stage::waiting) return false;
+            s->at = stage::leaving;
+        }
+        if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
+        (void)node_.tell(node_.root(), handles::stop, encode(s->report.ticket), false);
+        return true;
+    }
+
+    /// It is over. An error if it does not go on as if nothing had been there.
+    result<void> end(const stop_ptr& s) {
+        result<std::uint8_t> said = std::uint8_t{0};
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(all_, s);
+            said = std::move(s->said);
+            changed_.notify_all();
+        }
+        s->answer->release();
+        if (!said) return unheard(said.error());
+        if (*said == static_cast<std::uint8_t>(stop_outcome::quit))
+            return error(reason::debugger_quit, "ended by \"quit\" at the debugger's prompt");
+        return {};
+    }
+
+    /// The root has no debugger, does not want this one, or is gone.
+    static result<void> unheard(const error& why) {
+        if (why.reason() == reason::overloaded || why.reason() == reason::refused_by_policy)
+            log::write(log::level::warning, std::string("goes on, not stopped: ") + why.what());
+        return {};
+    }
+
+    wait_subject subject() const { return {"the debugger's terminal", node_.root()}; }
+
+public:
+    explicit stopped_threads(core& node) : node_(node) {
+        (void)node.add_raw_handler(handles::ask_stopped, {},
+                                   [this](const message& m) { serve(m); });
+    }
+    stopped_threads(stopped_threads&&) = delete;
+
+    /// Stops the calling thread. Threads: any but the loop.
+    result<void> stop(stop_report report) {
+        const stop_ptr s = begin(std::move(report));
+        if (!s) return {};
+        const auto over = [&s] { return s->at == stage::over; };
+        std::optional<shield> shielded;
+        std::optional<error> ended;
+        std::unique_lock lock(mutex_);
+        while (!changed_.wait(lock, node_, never, over, subject())) {
+            lock.unlock();
+            ended = why_interrupted(node_.now());
+            if (ended && !give_up(s)) {
+                ended.reset();
+                shielded.emplace(as_long_as_it_takes);
+            }
+            lock.lock();
+        }
+        lock.unlock();
+        const result<void> outcome = end(s);
+        return ended ? result<void>(std::move(*ended)) : outcome;
+    }
+
+    /// Stops the task that awaits it.
+    task<void> stop_task(stop_report report) {
+        const stop_ptr s = begin(std::move(report));
+        if (!s) co_return;
+        // g++ 12 destroys twice what a temporary in a co_await holds: this holds nothing
+        const auto over = [p = s.get()] { return p->at == stage::over; };
+        std::optional<error> ended =
+            co_await task_condition::until{changed_, mutex_, over};
+        if (ended && !give_up(s)) {
+            const shield shielded(as_long_as_it_takes);
+            (void)co_await task_condition::until{changed_, mutex_, over};
+            ended.reset();
+        }
+        const result<void> outcome = end(s);
+        if (ended) raise(*ended);
+        if (!outcome) raise(outcome.error());
+    }
+
+    /// All that stand here go on, and all that will stop here. Threads: any.
+    void context_ends() {
+        std::vector<stop_ptr> all;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+            all = all_;
+        }
+        for (const stop_ptr& s : all)
+            if (s->answer) s->answer->fail(ending());
+    }
+
+    /// Waits until nobody stands here. Threads: any but the loop.
+    void close() {
+        context_ends();
+        std::unique_lock lock(mutex_);
+        const shield shielded(as_long_as_it_takes);
+        (void)changed_.wait(lock, node_, never, [this] { return all_.empty(); }, subject());
+    }
+
+private:
+    /// The root's debugger asks something: the ticket, and what.
+    void serve(const message& m) {
+        reader r(m.payload);
+        std::uint64_t ticket{};
+        std::string line;
+        if (!decode(r, ticket, line) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (ticket == 0 && line == tree_dump_wanted)
+            return node_.reply(m.head, encode(node_.status_text()), 0);
+        std::uint64_t thread = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto at = std::find_if(all_.begin(), all_.end(), [&](const stop_ptr& s) {
+                return s->report.ticket == ticket &&
+                       (s->at == stage::waiting || s->at == stage::granted);
+            });
+            // who begins just now may not know that this context ends
+            if (closed_ || at == all_.end())
+                return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));
+            if (line == terminal_granted) (*at)->at = stage::granted;
+            thread = (*at)->report.thread;
+        }
+        node_.reply(m.head, encode(answer_to(line, thread)), 0);
+    }
+
+    /// To a line that was typed. The thread stands, so that its variables do too.
+    std::string answer_to(std::string_view line, std::uint64_t thread) {
+        const auto word = [&line] {
+            const std::size_t end = std::min(line.find(' '), line.size());
+            const std::string_view first = line.substr(0, end);
+            line.remove_prefix(std::min(line.find_first_not_of(' ', end), line.size()));
+            return first;
+        };
+        const std::string_view verb = word();
+        if (verb == "print") return process_wide<watched_variables>().print(thread, line);
+        if (verb == "set") {
+            const std::string_view name = word();
+            return process_wide<watched_variables>().set(thread, name, line);
+        }
+        if (verb == "break") return process_wide<entry_stops>().add(line);
+        if (verb == "delete") return process_wide<entry_stops>().remove(line);
+        if (verb == "threads") {
+            std::string text;
+            for (const activity& a : node_.activities()) text += a.text() + "\n";
+            return text.substr(0, text.find_last_not_of('\n') + 1);
+        }
+        return {};
+    }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -34399,7 +34891,8 @@ namespace os {
 /// the mode is set again when it goes on. Threads: one, on which all signals are blocked, as on the
 /// library's own, so that a terminal in whose background it runs does not stop it; wake() any.
 /// Blocks: read(), and write() while the terminal takes nothing.
-class terminal {
+template <class = void> // compiled where it is used
+class basic_terminal {
     unique_fd fd_;
     unique_fd wake_read_;
     unique_fd wake_write_;
@@ -34443,9 +34936,9 @@ public:
         hung_up,     ///< there is no terminal any more
     };
 
-    terminal() = default;
-    terminal(terminal&&) = delete;
-    ~terminal() { end(); }
+    basic_terminal() = default;
+    basic_terminal(basic_terminal&&) = delete;
+    ~basic_terminal() { end(); }
 
     /// Opens it. 0 or -errno: of a program without one, -ENXIO.
     long open() {
@@ -34552,13 +35045,15 @@ public:
     }
 };
 
+using terminal = basic_terminal<>;
+
 /// Ends this program as a second Ctrl-C does.
 inline void interrupt_self() noexcept { static_cast<void>(::kill(::getpid(), SIGINT)); }
 
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/prompt_terminal.hpp ----
+// ---- mitogen/debug/terminal/prompt_terminal.hpp ----
 // prompt_terminal.hpp: where a session's prompt stands: this program's terminal, or what a test
 // puts in its place.
 
@@ -34588,13 +35083,14 @@ public:
 using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
 
 /// This program's own.
-class own_terminal final : public prompt_terminal {
+template <class = void> // compiled where it is used
+class basic_own_terminal final : public prompt_terminal {
     os::terminal terminal_;
 
 public:
     /// Null if there is none.
     static std::unique_ptr<prompt_terminal> open() {
-        auto made = std::make_unique<own_terminal>();
+        auto made = std::make_unique<basic_own_terminal>();
         return made->terminal_.open() < 0 ? nullptr : std::move(made);
     }
     bool begin() override { return terminal_.begin() >= 0; }
@@ -34606,436 +35102,12 @@ public:
     void abandon() noexcept override { terminal_.abandon(); }
 };
 
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/tree_dump.hpp ----
-// tree_dump.hpp: what every context of a tree is at, as one text.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
-/// than a person reads.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view margin = {}) {
-    constexpr std::size_t most_text = 64u << 10;
-    std::string lines;
-    for (text = text.substr(0, most_text); !text.empty();) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        lines.append(margin) += visible_text(text.substr(0, end)) + "\n";
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return lines;
-}
-
-/// What this context is at: its links, what waits on them, what runs here, and what waits for whom.
-/// Blocks: until its loop has time.
-template <class Io>
-std::string dump_here(basic_router_core<Io>& node) {
-    std::string text;
-    for (const context_status& s : node.status()) text += s.text() + "\n";
-    for (const activity& a : node.activities()) text += a.text() + "\n";
-    return text;
-}
-
-/// Of this context and all below it, each behind the one that has made it. All are asked at once;
-/// who has not answered after `patience`, or has no debugger, is named. Not on the loop.
-template <class Io>
-std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'000'000) {
-    struct line {
-        std::vector<std::string> path;
-        context_id id;
-        future<std::string> said;
-    };
-    std::vector<line> all;
-    for (const context_id id : node.ids_below())
-        all.push_back({node.path_of(id), id,
-                       future<std::string>(
-                           &node.ask({.to = id,
-                                      .handle = handles::ask_stopped,
-                                      .how = question::manner::pass,
-                                      .payload = encode(std::uint64_t{0}, tree_dump_wanted)}),
-                           node, decode_environment{})});
-    std::sort(all.begin(), all.end(), [](const line& a, const line& b) { return a.path < b.path; });
-    const instant until = after(node.now(), patience);
-    std::string text = "this context\n" + shown_lines(dump_here(node), "    ");
-    for (line& l : all) {
-        const result<std::string> said = l.said.try_get_until(until);
-        text += node.called(l.id) + " (context " + std::to_string(l.id) + ")\n";
-        text += said ? shown_lines(*said, "    ")
-                     : "    does not say: " + std::string(said.error().message()) + "\n";
-    }
-    return text;
-}
+using own_terminal = basic_own_terminal<>;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/watched.hpp ----
-// watched.hpp: what threads of this process watch, and how a prompt prints and sets it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// All of this process.
-class watched_variables {
-    struct variable {
-        std::uint64_t thread;
-        std::string name;
-        void* value;
-        bool of_function; // and not static, or on the heap
-        watched_type type;
-    };
-    static constexpr std::uintptr_t stack = 8u << 20; // bytes of one: setrlimit(2)
-    io::posix_mutex mutex_;
-    std::vector<variable> all_;
-
-    static std::uintptr_t number(const void* address) noexcept {
-        return reinterpret_cast<std::uintptr_t>(address);
-    }
-
-    static bool near(const void* value, const void* here) noexcept {
-        const std::uintptr_t a = number(value);
-        const std::uintptr_t b = number(here);
-        return (a < b ? b - a : a - b) < stack;
-    }
-
-    /// Variables of functions of this thread that have returned: they were nearer to the end of its
-    /// stack than `here`, which is in one that has not. Stacks grow down wherever this runs.
-    void forget_returned(std::uint64_t thread, const void* here) {
-        std::erase_if(all_, [&](const variable& v) {
-            return v.thread == thread && v.of_function && number(v.value) < number(here);
-        });
-    }
-
-    /// The one of that thread, else one that is no function's; null if there is none.
-    const variable* find(std::uint64_t thread, std::string_view name) const {
-        const variable* found = nullptr;
-        for (const variable& v : all_)
-            if (v.name == name && (v.thread == thread || (!v.of_function && !found))) found = &v;
-        return found;
-    }
-
-    std::string names(std::uint64_t thread) const {
-        std::string text;
-        for (const variable& v : all_)
-            if (v.thread == thread || !v.of_function) text += (text.empty() ? "" : ", ") + v.name;
-        return text.empty() ? "nothing is watched here; mitogen::watch(\"name\", variable) does"
-                            : "watched here: " + text;
-    }
-
-public:
-    void add(std::string_view name, void* value, const watched_type& type, const void* here) {
-        const std::uint64_t thread = os::thread_number();
-        const std::lock_guard lock(mutex_);
-        forget_returned(thread, here);
-        std::erase_if(all_,
-                      [&](const variable& v) { return v.thread == thread && v.name == name; });
-        all_.push_back({thread, std::string(name), value, near(value, here), type});
-    }
-
-    void remove(std::string_view name) {
-        const std::uint64_t thread = os::thread_number();
-        const std::lock_guard lock(mutex_);
-        std::erase_if(all_,
-                      [&](const variable& v) { return v.thread == thread && v.name == name; });
-    }
-
-    /// The calling thread is about to stop.
-    void stops(const void* here) {
-        const std::lock_guard lock(mutex_);
-        forget_returned(os::thread_number(), here);
-    }
-
-    /// "name = value", or what there is if there is none of that name.
-    std::string print(std::uint64_t thread, std::string_view name) {
-        const std::lock_guard lock(mutex_);
-        const variable* v = find(thread, name);
-        if (!v) return "no variable \"" + std::string(name) + "\": " + names(thread);
-        shown_text text;
-        v->type.show(text, v->value);
-        return std::string(name) + " = " + text.take();
-    }
-
-    std::string set(std::uint64_t thread, std::string_view name, std::string_view typed) {
-        const std::lock_guard lock(mutex_);
-        const variable* v = find(thread, name);
-        if (!v) return "no variable \"" + std::string(name) + "\": " + names(thread);
-        if (!v->type.set)
-            return std::string(name) + " cannot be set: only numbers, enumerations and strings can "
-                                       "that are not const";
-        if (!v->type.set(typed, v->value))
-            return "\"" + std::string(typed) + "\" is no value of " + std::string(name);
-        shown_text text;
-        v->type.show(text, v->value);
-        return std::string(name) + " = " + text.take();
-    }
-
-    /// In a copy of the process made by fork(): the other threads are not there, and one of them
-    /// may have held the lock.
-    void forget() noexcept {
-        new (&mutex_) io::posix_mutex;
-        all_.clear();
-    }
-};
-
-/// Never destroyed: threads may outlive main().
-inline watched_variables& all_watched() {
-    static watched_variables& all = *new watched_variables;
-    return all;
-}
-
-MITOGEN_INLINE void add_watched(std::string_view name, void* value, const watched_type& type) {
-    all_watched().add(name, value, type, __builtin_frame_address(0));
-}
-MITOGEN_INLINE void remove_watched(std::string_view name) noexcept { all_watched().remove(name); }
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/stopped_threads.hpp ----
-// stopped_threads.hpp: the threads and tasks of one context that stand at the debugger of the root,
-// or wait for it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Asks the root for its terminal, and waits until whoever stands there says how to go on.
-///
-/// A stop waits for its turn → is granted the terminal → is over. Until it is granted a scope of
-/// its thread can end it; from then on only the terminal does, or the end of this context. Threads:
-/// as marked. The router outlives it, and close() comes before its end.
-template <class Io>
-class stopped_threads {
-    using core = basic_router_core<Io>;
-
-    enum class stage : std::uint8_t {
-        waiting,
-        granted,
-        leaving, // waits no more, and must not be granted it
-        over,
-    };
-
-    struct one {
-        stop_report report;
-        stage at = stage::waiting;        // under mutex_
-        result<std::uint8_t> said{std::uint8_t{0}}; // a stop_outcome, once it is over
-        outstanding_call* answer = nullptr;
-    };
-    using stop_ptr = std::shared_ptr<one>;
-
-    core& node_;
-    mutex mutex_{node_};
-    task_condition changed_;
-    std::vector<stop_ptr> all_; // under mutex_
-    std::uint64_t last_ticket_ = 0;
-    bool closed_ = false;
-
-    static constexpr std::chrono::hours as_long_as_it_takes{24 * 365};
-
-    /// Asks for the terminal. Null if this context ends.
-    stop_ptr begin(stop_report report) {
-        auto s = std::make_shared<one>();
-        s->report = std::move(report);
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_) return nullptr;
-            s->report.ticket = ++last_ticket_;
-            all_.push_back(s);
-        }
-        outstanding_call& answer = node_.ask({.to = root_of_tree(),
-                                              .handle = handles::stop,
-                                              .how = question::manner::pass,
-                                              .payload = encode(s->report)});
-        bool ends = false;
-        {
-            const std::lock_guard lock(mutex_);
-            s->answer = &answer;
-            ends = closed_;
-        }
-        answer.then([this, s] { answered(s); });
-        if (ends) answer.fail(ending());
-        return s;
-    }
-
-    context_id root_of_tree() const {
-        return node_.ancestors().empty() ? node_.id() : node_.ancestors().back();
-    }
-
-    static error ending() { return error(reason::broker_exited, "this context ends"); }
-
-    /// On whatever thread completes the answer.
-    void answered(const stop_ptr& s) {
-        const std::lock_guard lock(mutex_);
-        s->at = stage::over;
-        if (const error* why = s->answer->failure())
-            s->said = *why;
-        else
-            s->said = decode<std::uint8_t>(s->answer->payload());
-        changed_.notify_all();
-    }
-
-    /// A scope of whoever has stopped there has ended, or this context does. True if it was still
-    /// waiting for its turn, and does not any more.
-    bool give_up(const stop_ptr& s) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (s->at != stage::waiting) return false;
-            s->at = stage::leaving;
-        }
-        if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
-        (void)node_.tell(root_of_tree(), handles::stop, encode(s->report.ticket), false);
-        return true;
-    }
-
-    /// It is over. An error if it does not go on as if nothing had been there.
-    result<void> end(const stop_ptr& s) {
-        result<std::uint8_t> said = std::uint8_t{0};
-        {
-            const std::lock_guard lock(mutex_);
-            std::erase(all_, s);
-            said = std::move(s->said);
-            changed_.notify_all();
-        }
-        s->answer->release();
-        if (!said) return unheard(said.error());
-        if (*said == static_cast<std::uint8_t>(stop_outcome::quit))
-            return error(reason::debugger_quit, "ended by \"quit\" at the debugger's prompt");
-        return {};
-    }
-
-    /// The root has no debugger, does not want this one, or is gone.
-    static result<void> unheard(const error& why) {
-        if (why.reason() == reason::overloaded || why.reason() == reason::refused_by_policy)
-            log::write(log::level::warning, std::string("goes on, not stopped: ") + why.what());
-        return {};
-    }
-
-    wait_subject subject() const { return {"the debugger's terminal", root_of_tree()}; }
-
-public:
-    explicit stopped_threads(core& node) : node_(node) {
-        (void)node.add_raw_handler(handles::ask_stopped, {},
-                                   [this](const message& m) { serve(m); });
-    }
-    stopped_threads(stopped_threads&&) = delete;
-
-    /// Stops the calling thread. Threads: any but the loop.
-    result<void> stop(stop_report report) {
-        const stop_ptr s = begin(std::move(report));
-        if (!s) return {};
-        const auto over = [&s] { return s->at == stage::over; };
-        std::optional<shield> shielded;
-        std::optional<error> ended;
-        std::unique_lock lock(mutex_);
-        while (!changed_.wait(lock, node_, never, over, subject())) {
-            lock.unlock();
-            ended = why_interrupted(node_.now());
-            if (ended && !give_up(s)) {
-                ended.reset();
-                shielded.emplace(as_long_as_it_takes);
-            }
-            lock.lock();
-        }
-        lock.unlock();
-        const result<void> outcome = end(s);
-        return ended ? result<void>(std::move(*ended)) : outcome;
-    }
-
-    /// Stops the task that awaits it.
-    task<void> stop_task(stop_report report) {
-        const stop_ptr s = begin(std::move(report));
-        if (!s) co_return;
-        // g++ 12 destroys twice what a temporary in a co_await holds: this holds nothing
-        const auto over = [p = s.get()] { return p->at == stage::over; };
-        std::optional<error> ended =
-            co_await task_condition::until{changed_, mutex_, over};
-        if (ended && !give_up(s)) {
-            const shield shielded(as_long_as_it_takes);
-            (void)co_await task_condition::until{changed_, mutex_, over};
-            ended.reset();
-        }
-        const result<void> outcome = end(s);
-        if (ended) raise(*ended);
-        if (!outcome) raise(outcome.error());
-    }
-
-    /// All that stand here go on, and all that will stop here. Threads: any.
-    void context_ends() {
-        std::vector<stop_ptr> all;
-        {
-            const std::lock_guard lock(mutex_);
-            closed_ = true;
-            all = all_;
-        }
-        for (const stop_ptr& s : all)
-            if (s->answer) s->answer->fail(ending());
-    }
-
-    /// Waits until nobody stands here. Threads: any but the loop.
-    void close() {
-        context_ends();
-        std::unique_lock lock(mutex_);
-        const shield shielded(as_long_as_it_takes);
-        (void)changed_.wait(lock, node_, never, [this] { return all_.empty(); }, subject());
-    }
-
-private:
-    /// The root's debugger asks something: the ticket, and what.
-    void serve(const message& m) {
-        reader r(m.payload);
-        std::uint64_t ticket{};
-        std::string line;
-        if (!decode(r, ticket, line) || !r.finish())
-            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (ticket == 0 && line == tree_dump_wanted)
-            return node_.reply(m.head, encode(dump_here(node_)), 0);
-        std::uint64_t thread = 0;
-        {
-            const std::lock_guard lock(mutex_);
-            const auto at = std::find_if(all_.begin(), all_.end(), [&](const stop_ptr& s) {
-                return s->report.ticket == ticket &&
-                       (s->at == stage::waiting || s->at == stage::granted);
-            });
-            // who begins just now may not know that this context ends
-            if (closed_ || at == all_.end())
-                return node_.reply_dead(m.head, error(reason::cancelled, "it waits no more"));
-            if (line == terminal_granted) (*at)->at = stage::granted;
-            thread = (*at)->report.thread;
-        }
-        node_.reply(m.head, encode(answer_to(line, thread)), 0);
-    }
-
-    /// To a line that was typed. The thread stands, so that its variables do too.
-    std::string answer_to(std::string_view line, std::uint64_t thread) {
-        const auto word = [&line] {
-            const std::size_t end = std::min(line.find(' '), line.size());
-            const std::string_view first = line.substr(0, end);
-            line.remove_prefix(std::min(line.find_first_not_of(' ', end), line.size()));
-            return first;
-        };
-        const std::string_view verb = word();
-        if (verb == "print") return all_watched().print(thread, line);
-        if (verb == "set") {
-            const std::string_view name = word();
-            return all_watched().set(thread, name, line);
-        }
-        if (verb == "break") return stops_at_entry().add(line);
-        if (verb == "delete") return stops_at_entry().remove(line);
-        if (verb == "threads") {
-            std::string text;
-            for (const activity& a : node_.activities()) text += a.text() + "\n";
-            return text.substr(0, text.find_last_not_of('\n') + 1);
-        }
-        return {};
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/prompt_line.hpp ----
+// ---- mitogen/debug/terminal/prompt_line.hpp ----
 // prompt_line.hpp: what was typed at the debugger's prompt, and the help about it.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -35128,7 +35200,7 @@ struct prompt_line {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/prompt_session.hpp ----
+// ---- mitogen/debug/terminal/prompt_session.hpp ----
 // prompt_session.hpp: one thread of the tree that stands at the root's terminal: what is shown of
 // it and asked of it, until somebody says how it goes on.
 
@@ -35331,7 +35403,7 @@ using prompt_session = basic_prompt_session<>;
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/terminal_queue.hpp ----
+// ---- mitogen/debug/terminal/terminal_queue.hpp ----
 // terminal_queue.hpp: who has the terminal, and who waits for it, in order. Knows no terminal, no
 // thread and no message.
 
@@ -35426,7 +35498,7 @@ using terminal_queue = basic_terminal_queue<>;
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/terminal_server.hpp ----
+// ---- mitogen/debug/terminal/terminal_server.hpp ----
 // terminal_server.hpp: the root's half of the debugger: lends its terminal to one thread of the
 // tree at a time.
 
@@ -35459,8 +35531,7 @@ class terminal_server {
     std::map<stop_ticket, entry> entries_;
     std::set<context_id> watched_; // their loss is told here
     std::unique_ptr<prompt_terminal> terminal_; // while a session runs
-    bool running_ = false;
-    typename Io::thread thread_{};
+    errand_thread<Io> thread_;
 
     /// How long a context may take to say that it still waits, or to answer what was typed.
     static constexpr std::chrono::seconds patience{10};
@@ -35485,14 +35556,15 @@ public:
     /// Waits until nobody stands here or waits to. Threads: any but the loop.
     void close() {
         std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return queue_.empty() && !running_; });
+        (void)changed_.wait(lock, node_, never,
+                            [this] { return queue_.empty() && !thread_.running(); });
         lock.unlock();
-        thread_ = {};
+        thread_.join();
     }
 
     /// In a copy of the process made by fork().
     void abandon() noexcept {
-        thread_.forget();
+        thread_.abandon();
         if (terminal_) terminal_->abandon();
     }
 
@@ -35568,28 +35640,11 @@ private:
             node_.on_disconnect(t.context, [this, id = t.context](const error& why) {
                 lost(id, why.what());
             });
-        if (!begin_sessions()) {
+        if (!thread_.begin(node_.loop().io(), "mitogen-debug", [this] { work(); })) {
             answer(entries_.at(t), session_end::go_on);
             remove(t);
         }
         changed_.notify_all();
-    }
-
-    /// Under mutex_. False, with the error in the log, if the machine has no thread for them.
-    bool begin_sessions() {
-        if (running_) return true;
-        thread_ = {}; // the former one has ended
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-#endif
-            thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
-            running_ = true;
-#if MITOGEN_HAS_EXCEPTIONS
-        } catch (const error& why) {
-            log::write(log::level::error, std::string("no debugger: ") + why.what());
-        }
-#endif
-        return running_;
     }
 
     void lost(context_id id, const std::string& why) {
@@ -35636,7 +35691,7 @@ private:
             answer(e, how);
             remove(*t);
         }
-        running_ = false;
+        thread_.ended();
         changed_.notify_all();
     }
 
@@ -35709,11 +35764,11 @@ private:
     /// Of a program without a terminal.
     void report(const entry& e, const std::string& place) {
         stop_view view(e.report);
-        std::string text = place + ": " + view.text() +
-                           "; it goes on, as this program has no terminal where it could stop";
-        const std::string stack = frame_list_text(view.program_frames());
-        if (!stack.empty()) text += "\n" + stack.substr(0, stack.size() - 1);
-        log::write(log::level::warning, text);
+        log::write(log::level::warning,
+                   with_stack(place + ": " + view.text() +
+                                  "; it goes on, as this program has no terminal where it could "
+                                  "stop",
+                              view.program_frames()));
     }
 
     std::string contexts() {
@@ -35748,11 +35803,11 @@ namespace detail {
 
 /// Called with the function's name and the error where an exception has left a remote function, on
 /// the thread that ran it; null: nobody. Set once, by the debugger of a tree that is debugged.
-inline constinit std::atomic<void (*)(std::string_view function, const error& why)> on_uncaught{
+inline constinit std::atomic<void (*)(const std::string& function, const error& why)> on_uncaught{
     nullptr};
 
 /// Shows it. Inside a catch block.
-MITOGEN_COLD inline void show_uncaught(std::string_view function, const error& why) {
+MITOGEN_COLD inline void show_uncaught(const std::string& function, const error& why) {
     if (const auto shown = on_uncaught.load(std::memory_order_acquire)) shown(function, why);
 }
 
@@ -35825,7 +35880,7 @@ public:
                            "co_await mitogen::async_breakpoint()");
             return {};
         }
-        all_watched().stops(__builtin_frame_address(0));
+        process_wide<watched_variables>().stops(__builtin_frame_address(0));
         return stopped_.stop(std::move(report));
     }
 
@@ -35852,15 +35907,15 @@ public:
         std::unique_lock lock(mutex_);
         (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
         lock.unlock();
-        all_stopping_places().remove(this);
+        process_wide<stopping_places>().remove(this);
     }
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
         if (crashes_) crashes_->abandon();
-        all_stopping_places().forget();
-        all_watched().forget();
-        stops_at_entry().forget();
+        process_wide<stopping_places>().forget();
+        process_wide<watched_variables>().forget();
+        process_wide<entry_stops>().forget();
     }
 };
 
@@ -35868,35 +35923,29 @@ public:
 template <class = void>
 MITOGEN_COLD std::shared_ptr<stopping_place> armed_place() {
     if (!on_uncaught.load(std::memory_order_acquire)) return nullptr;
-    auto place = all_stopping_places().newest();
+    auto place = process_wide<stopping_places>().newest();
     return place && place->armed() ? place : nullptr;
 }
 
-/// Stops where an exception has left a function; not for what only says that somebody has ended it.
+/// What the calling thread says of itself where it stops.
 template <class Io>
-MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
-    if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
-    const auto place = armed_place();
-    if (!place) return;
+MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where,
+                                   std::string_view text = {}) {
     stop_report r;
-    r.cause = static_cast<std::uint8_t>(stop_cause::exception);
+    r.cause = static_cast<std::uint8_t>(cause);
     r.thread = os::thread_number();
-    r.function = function;
-    r.text = std::string(why.what()).substr(0, stop_report::longest_text);
+    r.function = std::string_view(where.function).substr(0, stop_report::longest_text);
+    r.file = std::string_view(where.file).substr(0, stop_report::longest_text);
+    r.line = where.line;
+    r.text = text.substr(0, stop_report::longest_text);
     r.frames = own_frames();
-    static_cast<void>(place->stop(std::move(r)));
+    return r;
 }
 
-/// Stops where a call begins.
+/// Stops there, and goes on as somebody says: without exceptions in any case.
 template <class Io>
-MITOGEN_COLD void stop_at_entry(const std::string& function) {
-    const auto place = armed_place();
-    if (!place) return;
-    stop_report r;
-    r.thread = os::thread_number();
-    r.function = function;
-    r.frames = own_frames();
-    const result<void> outcome = place->stop(std::move(r));
+MITOGEN_COLD void stop_at(stopping_place& place, const code_place& where) {
+    const result<void> outcome = place.stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
 #else
@@ -35904,12 +35953,27 @@ MITOGEN_COLD void stop_at_entry(const std::string& function) {
 #endif
 }
 
+/// Stops where an exception has left a function; not for what only says that somebody has ended it.
+template <class Io>
+MITOGEN_COLD void stop_uncaught(const std::string& function, const error& why) {
+    if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
+    if (const auto place = armed_place())
+        static_cast<void>(place->stop(report_of<Io>(
+            stop_cause::exception, {function.c_str(), "", 0}, why.what())));
+}
+
+/// Stops where a call begins.
+template <class Io>
+MITOGEN_COLD void stop_at_entry(const std::string& function) {
+    if (const auto place = armed_place()) stop_at<Io>(*place, {function.c_str(), "", 0});
+}
+
 template <class Io>
 MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>& node,
                                                           bool is_root) {
     auto made = std::make_shared<debugger<Io>>(node, is_root);
-    all_stopping_places().add(made);
-    stops_at_entry().stop = &stop_at_entry<Io>;
+    process_wide<stopping_places>().add(made);
+    process_wide<entry_stops>().stop_thread = &stop_at_entry<Io>;
     if (!made->armed()) return made;
     on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
     crash_part_reader.store(&crash_part_of, std::memory_order_relaxed);
@@ -35922,19 +35986,6 @@ template <class Io>
 MITOGEN_COLD void name_debugger() noexcept {
     static constexpr debugger_maker<Io> maker{&make_debugger<Io>};
     debugger_maker<Io>::named.store(&maker, std::memory_order_release);
-}
-
-/// What a thread says of itself where it stops.
-template <class Io>
-MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
-    stop_report r;
-    r.cause = static_cast<std::uint8_t>(cause);
-    r.thread = os::thread_number();
-    r.function = std::string(where.function).substr(0, stop_report::longest_text);
-    r.file = std::string(where.file).substr(0, stop_report::longest_text);
-    r.line = where.line;
-    r.frames = own_frames();
-    return r;
 }
 
 /// What a breakpoint is where nobody debugs. Whether a native debugger is there is looked at now
@@ -35952,12 +36003,7 @@ MITOGEN_COLD void stop_here(const code_place& where) {
     const auto place = armed_place();
     if (!place) return pass_breakpoint();
     os::give_alternate_stack();
-    const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
-#if MITOGEN_HAS_EXCEPTIONS
-    if (!outcome) raise(outcome.error());
-#else
-    static_cast<void>(outcome);
-#endif
+    stop_at<Io>(*place, where);
 }
 
 template <class Io>
@@ -36854,6 +36900,7 @@ inline std::uint64_t decimal_value(std::string_view digits) noexcept {
 }
 
 /// One number, or a range with a step.
+template <class = void>
 struct number_range {
     std::uint64_t first = 0;
     std::uint64_t last = 0; ///< which the steps may not meet
@@ -36886,6 +36933,7 @@ inline void append_number(std::string& to, std::uint64_t value, std::size_t widt
 }
 
 /// Reads such a list, from one place of a text to another.
+template <class T = void>
 class range_reader {
     std::string_view text_;
     std::size_t at_;
@@ -36908,11 +36956,11 @@ class range_reader {
         return digits;
     }
 
-    result<number_range> read_range() {
+    result<number_range<T>> read_range() {
         const std::size_t begin = at_;
         const result<std::string_view> first = read_number();
         if (!first) return first.error();
-        number_range range{
+        number_range<T> range{
             .first = decimal_value(*first), .last = decimal_value(*first), .at = begin};
         if (is_padded(*first)) range.width = first->size();
         const bool is_range = takes('-');
@@ -36939,11 +36987,11 @@ public:
         : text_(text), at_(begin), end_(end) {}
 
     /// At least one range, and at most so many numbers in all.
-    result<std::vector<number_range>> read(std::size_t most) {
-        std::vector<number_range> ranges;
+    result<std::vector<number_range<T>>> read(std::size_t most) {
+        std::vector<number_range<T>> ranges;
         std::uint64_t count = 0;
         do {
-            const result<number_range> range = read_range();
+            const result<number_range<T>> range = read_range();
             if (!range) return range.error();
             if (range->count() > most - count) return too_many_names(range->at, most);
             count += range->count();
@@ -36964,7 +37012,8 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// True for four numbers of one byte, without zeros before them.
-inline bool is_dotted(std::string_view text) noexcept {
+template <class = void>
+bool is_dotted(std::string_view text) noexcept {
     std::size_t octets = 0;
     for (std::size_t from = 0; from <= text.size(); ++octets) {
         const std::string_view octet = text.substr(from, text.find('.', from) - from);
@@ -36978,7 +37027,8 @@ inline bool is_dotted(std::string_view text) noexcept {
 
 /// How many groups of an IPv6 address this is, which may be none; nothing if it is malformed. The
 /// dotted form of the last 32 bits counts as two.
-inline std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
+template <class = void>
+std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
     std::size_t groups = 0;
     if (text.empty()) return groups;
     for (std::size_t at = 0;;) {
@@ -36997,7 +37047,8 @@ inline std::optional<std::size_t> count_groups(std::string_view text, bool may_b
 }
 
 /// True for an IPv6 address (RFC 4291, 2.2), with a zone behind it or without.
-inline bool is_ipv6(std::string_view text) noexcept {
+template <class = void>
+bool is_ipv6(std::string_view text) noexcept {
     const std::size_t percent = text.find('%');
     if (percent != std::string_view::npos) {
         const std::string_view zone = text.substr(percent + 1);
@@ -37024,6 +37075,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// One number of a name, or the list of several that took its place.
+template <class T>
 struct fold_cell {
     std::string_view text;
     std::uint64_t value = 0; ///< of the first number
@@ -37036,6 +37088,7 @@ struct fold_cell {
 
 /// Numbers in ascending order as the shortest list without steps: 1-3,5. A number follows another
 /// if a range of that one's padding has it next: 09-11, 9-11, 098-101.
+template <class T>
 class range_writer {
     struct run {
         std::string_view first;
@@ -37050,7 +37103,7 @@ class range_writer {
     open_run open_[most_digits + 1];
 
 public:
-    void add(const fold_cell& number) {
+    void add(const fold_cell<T>& number) {
         const bool padded = is_padded(number.text);
         const std::size_t length = number.text.size();
         for (std::size_t width = padded ? length : 0; width <= length; ++width) {
@@ -37078,11 +37131,12 @@ public:
 };
 
 /// Names of one shape: the same text around the same count of numbers.
+template <class T>
 class fold_shape {
     std::size_t dimensions_;
-    std::vector<fold_cell> cells_; // row by row
+    std::vector<fold_cell<T>> cells_; // row by row
 
-    const fold_cell& cell(std::size_t row, std::size_t dimension) const noexcept {
+    const fold_cell<T>& cell(std::size_t row, std::size_t dimension) const noexcept {
         return cells_[row * dimensions_ + dimension];
     }
 
@@ -37110,7 +37164,7 @@ class fold_shape {
         sort(rows, dimension);
         std::size_t kept = 0;
         for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-            range_writer list;
+            range_writer<T> list;
             for (end = begin; end < rows.size(); ++end) {
                 if (differ_in(rows[begin], rows[end], dimension) < dimensions_) break;
                 list.add(cell(rows[end], dimension));
@@ -37126,7 +37180,7 @@ class fold_shape {
 public:
     explicit fold_shape(std::size_t dimensions) : dimensions_(dimensions) {}
 
-    void add(const std::vector<fold_cell>& row) {
+    void add(const std::vector<fold_cell<T>>& row) {
         cells_.insert(cells_.end(), row.begin(), row.end());
     }
 
@@ -37158,14 +37212,15 @@ public:
 };
 
 /// Names without numbers in brackets, as few with them.
+template <class T = void>
 class name_folder {
     static constexpr char mark = '\x01'; // no name has a control character
     static constexpr std::size_t most_dimensions = 8;
 
-    unique_names texts_; // the names, with marks
-    std::vector<fold_shape> shapes_;
+    unique_names<T> texts_; // the names, with marks
+    std::vector<fold_shape<T>> shapes_;
     std::string text_;
-    std::vector<fold_cell> row_;
+    std::vector<fold_cell<T>> row_;
 
     struct stretch {
         std::size_t begin, end;
@@ -37227,17 +37282,19 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Text that stands for itself, or, if `ranges` is not empty, numbers.
+template <class T>
 struct name_part {
     std::string_view text{};
-    std::vector<number_range> ranges{};
+    std::vector<number_range<T>> ranges{};
 };
 
 /// Reads names from a text. Holds one of them at a time, as it is written.
+template <class T = void>
 class name_pattern {
     std::string_view text_;
     std::size_t at_ = 0;
     std::size_t begin_ = 0; // of the name
-    std::vector<name_part> parts_;
+    std::vector<name_part<T>> parts_;
     std::uint64_t count_ = 0;
     bool any_ = false;
 
@@ -37266,10 +37323,10 @@ class name_pattern {
         if (inside.empty()) return bad_names(at_ - 1, "an empty bracket");
         if (inside.find('=') != std::string_view::npos)
             return bad_names(at_, "named dimensions are not known; write a bracket for each");
-        result<std::vector<number_range>> ranges = range_reader(text_, at_, end).read(most);
+        result<std::vector<number_range<T>>> ranges = range_reader<T>(text_, at_, end).read(most);
         if (!ranges) return ranges.error();
         std::uint64_t count = 0;
-        for (const number_range& range : *ranges) count += range.count();
+        for (const number_range<T>& range : *ranges) count += range.count();
         count_ *= count;
         if (count_ > most) return too_many_names(begin_, most);
         parts_.push_back({.ranges = *std::move(ranges)});
@@ -37335,10 +37392,10 @@ public:
     /// The sum of the lengths of the names that it stands for.
     std::uint64_t bytes() const noexcept {
         std::uint64_t sum = 0;
-        for (const name_part& part : parts_) {
+        for (const name_part<T>& part : parts_) {
             std::uint64_t numbers = 0;
             std::uint64_t digits = 0;
-            for (const number_range& range : part.ranges) {
+            for (const number_range<T>& range : part.ranges) {
                 numbers += range.count();
                 digits += range.digits();
             }
@@ -37358,8 +37415,8 @@ public:
         std::vector<counter> counters(parts_.size());
         for (std::size_t i = 0; i < parts_.size(); ++i)
             if (!parts_[i].ranges.empty()) counters[i].value = parts_[i].ranges[0].first;
-        const auto advance = [&](const name_part& part, counter& c) {
-            const number_range& range = part.ranges[c.range];
+        const auto advance = [&](const name_part<T>& part, counter& c) {
+            const number_range<T>& range = part.ranges[c.range];
             const bool more = range.last - c.value >= range.step;
             if (more) {
                 c.value += range.step;
@@ -37394,26 +37451,30 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-MITOGEN_INLINE std::size_t unique_names::slot_of(std::string_view name) const noexcept {
+template <class T>
+std::size_t unique_names<T>::slot_of(std::string_view name) const noexcept {
     const std::size_t mask = slots_.size() - 1;
     std::size_t slot = std::hash<std::string_view>{}(name)&mask;
     while (slots_[slot] != 0 && names_[slots_[slot] - 1] != name) slot = (slot + 1) & mask;
     return slot;
 }
 
-MITOGEN_INLINE void unique_names::grow() {
+template <class T>
+void unique_names<T>::grow() {
     slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), 0);
     for (std::size_t i = 0; i < names_.size(); ++i)
         slots_[slot_of(names_[i])] = static_cast<std::uint32_t>(i + 1);
 }
 
-MITOGEN_INLINE std::size_t unique_names::find(std::string_view name) const noexcept {
+template <class T>
+std::size_t unique_names<T>::find(std::string_view name) const noexcept {
     if (names_.empty()) return nowhere;
     const std::uint32_t found = slots_[slot_of(name)];
     return found == 0 ? nowhere : found - 1;
 }
 
-MITOGEN_INLINE std::size_t unique_names::add(std::string name) {
+template <class T>
+std::size_t unique_names<T>::add(std::string name) {
     bytes_ = bytes();
     if (slots_.size() < 2 * (names_.size() + 1)) grow();
     const std::size_t slot = slot_of(name);
@@ -37427,16 +37488,19 @@ MITOGEN_INLINE std::size_t unique_names::add(std::string name) {
 
 } // namespace detail
 
-MITOGEN_INLINE name_set::name_set(std::string_view text) : name_set(parse(text).value()) {}
+template <class T>
+basic_name_set<T>::basic_name_set(std::string_view text) : basic_name_set(parse(text).value()) {}
 
-MITOGEN_INLINE bool name_set::fits(std::size_t names, std::uint64_t bytes) const noexcept {
+template <class T>
+bool basic_name_set<T>::fits(std::size_t names, std::uint64_t bytes) const noexcept {
     return names <= most_names - size() && bytes <= most_bytes - names_.bytes();
 }
 
-MITOGEN_INLINE result<name_set> name_set::parse(std::string_view text) {
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::parse(std::string_view text) {
     std::uint64_t count = 0;
     std::uint64_t bytes = 0;
-    detail::name_pattern checked(text);
+    detail::name_pattern<T> checked(text);
     for (;;) {
         const result<bool> more = checked.next(most_names);
         if (!more) return more.error();
@@ -37449,20 +37513,22 @@ MITOGEN_INLINE result<name_set> name_set::parse(std::string_view text) {
                                                           std::to_string(most_bytes >> 20) +
                                                           " MiB in all");
     }
-    name_set out;
+    basic_name_set out;
     out.names_.reserve(static_cast<std::size_t>(count));
-    detail::name_pattern names(text);
+    detail::name_pattern<T> names(text);
     while (*names.next(most_names))
         names.expand([&](std::string name) { out.names_.add(std::move(name)); });
     return out;
 }
 
-MITOGEN_INLINE bool name_set::contains(std::string_view name) const noexcept {
-    return names_.find(name) != detail::unique_names::nowhere;
+template <class T>
+bool basic_name_set<T>::contains(std::string_view name) const noexcept {
+    return names_.find(name) != detail::unique_names<T>::nowhere;
 }
 
-MITOGEN_INLINE result<bool> name_set::try_insert(std::string_view name) {
-    detail::name_pattern pattern(name);
+template <class T>
+result<bool> basic_name_set<T>::try_insert(std::string_view name) {
+    detail::name_pattern<T> pattern(name);
     const result<bool> any = pattern.next(most_names);
     if (!any) return any.error();
     if (!*any) return detail::bad_names(0, "a name is missing");
@@ -37475,10 +37541,12 @@ MITOGEN_INLINE result<bool> name_set::try_insert(std::string_view name) {
     return true;
 }
 
-MITOGEN_INLINE bool name_set::insert(std::string_view name) { return try_insert(name).value(); }
+template <class T>
+bool basic_name_set<T>::insert(std::string_view name) { return try_insert(name).value(); }
 
-MITOGEN_INLINE result<name_set> name_set::try_unite(const name_set& other) const {
-    name_set out = *this;
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_unite(const basic_name_set& other) const {
+    basic_name_set out = *this;
     for (const std::string& name : other) {
         if (out.contains(name)) continue;
         if (!out.fits(1, name.size()))
@@ -37488,61 +37556,69 @@ MITOGEN_INLINE result<name_set> name_set::try_unite(const name_set& other) const
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::unite(const name_set& other) const {
+template <class T>
+basic_name_set<T> basic_name_set<T>::unite(const basic_name_set& other) const {
     return try_unite(other).value();
 }
 
-MITOGEN_INLINE name_set name_set::subtract(const name_set& other) const {
-    name_set out;
+template <class T>
+basic_name_set<T> basic_name_set<T>::subtract(const basic_name_set& other) const {
+    basic_name_set out;
     for (const std::string& name : *this)
         if (!other.contains(name)) out.names_.add(name);
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::intersect(const name_set& other) const {
-    name_set out;
+template <class T>
+basic_name_set<T> basic_name_set<T>::intersect(const basic_name_set& other) const {
+    basic_name_set out;
     for (const std::string& name : *this)
         if (other.contains(name)) out.names_.add(name);
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::slice(name_slice which) const {
-    name_set out;
+template <class T>
+basic_name_set<T> basic_name_set<T>::slice(name_slice which) const {
+    basic_name_set out;
     const std::size_t first = std::min(which.first, size());
     const std::size_t count = std::min(which.count, size() - first);
     for (std::size_t i = 0; i < count; ++i) out.names_.add(names_.all()[first + i]);
     return out;
 }
 
-MITOGEN_INLINE result<name_set> name_set::try_pick(std::string_view ranks) const {
-    name_set out;
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_pick(std::string_view ranks) const {
+    basic_name_set out;
     if (ranks.empty()) return out;
-    const result<std::vector<detail::number_range>> ranges =
-        detail::range_reader(ranks, 0, ranks.size()).read(most_names);
+    const result<std::vector<detail::number_range<T>>> ranges =
+        detail::range_reader<T>(ranks, 0, ranks.size()).read(most_names);
     if (!ranges) return ranges.error();
-    for (const detail::number_range& range : *ranges) {
+    for (const detail::number_range<T>& range : *ranges) {
         const std::uint64_t last = range.first + (range.count() - 1) * range.step;
         if (last >= size())
             return detail::bad_names(range.at, "rank " + std::to_string(last) + " in a set of " +
                                                    std::to_string(size()) + " names");
     }
-    for (const detail::number_range& range : *ranges)
+    for (const detail::number_range<T>& range : *ranges)
         for (std::uint64_t rank = range.first; rank <= range.last; rank += range.step)
             out.names_.add(names_.all()[static_cast<std::size_t>(rank)]);
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::pick(std::string_view ranks) const {
+template <class T>
+basic_name_set<T> basic_name_set<T>::pick(std::string_view ranks) const {
     return try_pick(ranks).value();
 }
 
-MITOGEN_INLINE std::string name_set::fold() const {
-    detail::name_folder folder;
+template <class T>
+std::string basic_name_set<T>::fold() const {
+    detail::name_folder<T> folder;
     for (const std::string& name : *this) folder.add(name);
     return folder.text();
 }
 
-MITOGEN_INLINE bool name_set::equals(const name_set& other) const noexcept {
+template <class T>
+bool basic_name_set<T>::equals(const basic_name_set& other) const noexcept {
     return size() == other.size() && std::all_of(begin(), end(), [&](const std::string& name) {
                return other.contains(name);
            });
@@ -41456,12 +41532,7 @@ inline ::sigset_t passed_signals() noexcept {
     if (WIFSIGNALED(status)) {
         const int number = WTERMSIG(status);
         static_cast<void>(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
-        static_cast<void>(::signal(number, SIG_DFL));
-        ::sigset_t only;
-        ::sigemptyset(&only);
-        ::sigaddset(&only, number);
-        static_cast<void>(::sigprocmask(SIG_UNBLOCK, &only, nullptr));
-        static_cast<void>(::raise(number));
+        raise_default(number);
         ::_exit(128 + number);
     }
     ::_exit(WEXITSTATUS(status));
@@ -44004,7 +44075,12 @@ MITOGEN_INSTANTIATE(io::kqueue)
 #endif
 #undef MITOGEN_INSTANTIATE
 
+template class basic_name_set<>;
+
 namespace detail {
+
+template void add_watched<>(std::string_view, void*, const watched_type&);
+template void remove_watched<>(std::string_view) noexcept;
 
 template const method_operations& operations_of<attach>() noexcept;
 template const method_operations& operations_of<buildah>() noexcept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/debug/prompt_session.hpp>
+#include <mitogen/debug/terminal/prompt_session.hpp>
 
 #include <catch2/catch.hpp>
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/debug/terminal_queue.hpp>
+#include <mitogen/debug/terminal/terminal_queue.hpp>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

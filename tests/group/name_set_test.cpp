@@ -207,7 +207,7 @@ TEST_CASE("the length of names is known before they are made") {
                     std::to_string(1 + below(99)) + ",7]";
         }
         CAPTURE(text);
-        mitogen::detail::name_pattern pattern(text);
+        mitogen::detail::name_pattern<> pattern(text);
         if (!pattern.next(20'000)) continue;
         std::uint64_t count = 0;
         std::uint64_t bytes = 0;
@@ -221,15 +221,15 @@ TEST_CASE("the length of names is known before they are made") {
 }
 
 TEST_CASE("what was moved from has no names, and no bytes") {
-    mitogen::detail::unique_names names;
+    mitogen::detail::unique_names<> names;
     names.add("abc");
     CHECK(names.bytes() == 3);
-    const mitogen::detail::unique_names moved = std::move(names);
+    const mitogen::detail::unique_names<> moved = std::move(names);
     CHECK(moved.bytes() == 3);
     CHECK(names.bytes() == 0); // NOLINT: so it is said
     names.add("x");
     CHECK(names.bytes() == 1);
-    CHECK(names.find("abc") == mitogen::detail::unique_names::nowhere);
+    CHECK(names.find("abc") == mitogen::detail::unique_names<>::nowhere);
 }
 
 TEST_CASE("a text without names is the empty set, and never all") {

@@ -490,11 +490,9 @@ private:
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text.append(last_words_mark).append(words);
-        if (const std::string crash = err_.crash_report(); !crash.empty()) {
-            const context_id root =
-                router_.ancestors().empty() ? router_.id() : router_.ancestors().back();
-            (void)router_.tell(root, handles::crash, encode(id(), welcome_.name, crash), false);
-        }
+        if (const std::string crash = err_.crash_report(); !crash.empty())
+            (void)router_.tell(router_.root(), handles::crash, encode(id(), welcome_.name, crash),
+                               false);
         d.canceller = lost_by_;
         if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;

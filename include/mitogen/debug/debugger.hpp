@@ -16,10 +16,10 @@
 #include <mitogen/debug/debugging.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/frames/own_frames.hpp>
-#include <mitogen/debug/prompt_terminal.hpp>
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/stopped_threads.hpp>
-#include <mitogen/debug/terminal_server.hpp>
+#include <mitogen/debug/terminal/prompt_terminal.hpp>
+#include <mitogen/debug/terminal/terminal_server.hpp>
 #include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/io/policy.hpp>
@@ -101,7 +101,7 @@ public:
                            "co_await mitogen::async_breakpoint()");
             return {};
         }
-        all_watched().stops(__builtin_frame_address(0));
+        process_wide<watched_variables>().stops(__builtin_frame_address(0));
         return stopped_.stop(std::move(report));
     }
 
@@ -128,15 +128,15 @@ public:
         std::unique_lock lock(mutex_);
         (void)left_.wait(lock, node_, never, [this] { return inside_ == 0; });
         lock.unlock();
-        all_stopping_places().remove(this);
+        process_wide<stopping_places>().remove(this);
     }
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
         if (crashes_) crashes_->abandon();
-        all_stopping_places().forget();
-        all_watched().forget();
-        stops_at_entry().forget();
+        process_wide<stopping_places>().forget();
+        process_wide<watched_variables>().forget();
+        process_wide<entry_stops>().forget();
     }
 };
 
@@ -144,35 +144,29 @@ public:
 template <class = void>
 MITOGEN_COLD std::shared_ptr<stopping_place> armed_place() {
     if (!on_uncaught.load(std::memory_order_acquire)) return nullptr;
-    auto place = all_stopping_places().newest();
+    auto place = process_wide<stopping_places>().newest();
     return place && place->armed() ? place : nullptr;
 }
 
-/// Stops where an exception has left a function; not for what only says that somebody has ended it.
+/// What the calling thread says of itself where it stops.
 template <class Io>
-MITOGEN_COLD void stop_uncaught(std::string_view function, const error& why) {
-    if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
-    const auto place = armed_place();
-    if (!place) return;
+MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where,
+                                   std::string_view text = {}) {
     stop_report r;
-    r.cause = static_cast<std::uint8_t>(stop_cause::exception);
+    r.cause = static_cast<std::uint8_t>(cause);
     r.thread = os::thread_number();
-    r.function = function;
-    r.text = std::string(why.what()).substr(0, stop_report::longest_text);
+    r.function = std::string_view(where.function).substr(0, stop_report::longest_text);
+    r.file = std::string_view(where.file).substr(0, stop_report::longest_text);
+    r.line = where.line;
+    r.text = text.substr(0, stop_report::longest_text);
     r.frames = own_frames();
-    static_cast<void>(place->stop(std::move(r)));
+    return r;
 }
 
-/// Stops where a call begins.
+/// Stops there, and goes on as somebody says: without exceptions in any case.
 template <class Io>
-MITOGEN_COLD void stop_at_entry(const std::string& function) {
-    const auto place = armed_place();
-    if (!place) return;
-    stop_report r;
-    r.thread = os::thread_number();
-    r.function = function;
-    r.frames = own_frames();
-    const result<void> outcome = place->stop(std::move(r));
+MITOGEN_COLD void stop_at(stopping_place& place, const code_place& where) {
+    const result<void> outcome = place.stop(report_of<Io>(stop_cause::breakpoint, where));
 #if MITOGEN_HAS_EXCEPTIONS
     if (!outcome) raise(outcome.error());
 #else
@@ -180,12 +174,27 @@ MITOGEN_COLD void stop_at_entry(const std::string& function) {
 #endif
 }
 
+/// Stops where an exception has left a function; not for what only says that somebody has ended it.
+template <class Io>
+MITOGEN_COLD void stop_uncaught(const std::string& function, const error& why) {
+    if (why.reason() == reason::cancelled || why.reason() == reason::debugger_quit) return;
+    if (const auto place = armed_place())
+        static_cast<void>(place->stop(report_of<Io>(
+            stop_cause::exception, {function.c_str(), "", 0}, why.what())));
+}
+
+/// Stops where a call begins.
+template <class Io>
+MITOGEN_COLD void stop_at_entry(const std::string& function) {
+    if (const auto place = armed_place()) stop_at<Io>(*place, {function.c_str(), "", 0});
+}
+
 template <class Io>
 MITOGEN_COLD std::shared_ptr<debugging<Io>> make_debugger(basic_router_core<Io>& node,
                                                           bool is_root) {
     auto made = std::make_shared<debugger<Io>>(node, is_root);
-    all_stopping_places().add(made);
-    stops_at_entry().stop = &stop_at_entry<Io>;
+    process_wide<stopping_places>().add(made);
+    process_wide<entry_stops>().stop_thread = &stop_at_entry<Io>;
     if (!made->armed()) return made;
     on_uncaught.store(&stop_uncaught<Io>, std::memory_order_release);
     crash_part_reader.store(&crash_part_of, std::memory_order_relaxed);
@@ -198,19 +207,6 @@ template <class Io>
 MITOGEN_COLD void name_debugger() noexcept {
     static constexpr debugger_maker<Io> maker{&make_debugger<Io>};
     debugger_maker<Io>::named.store(&maker, std::memory_order_release);
-}
-
-/// What a thread says of itself where it stops.
-template <class Io>
-MITOGEN_COLD stop_report report_of(stop_cause cause, const code_place& where) {
-    stop_report r;
-    r.cause = static_cast<std::uint8_t>(cause);
-    r.thread = os::thread_number();
-    r.function = std::string(where.function).substr(0, stop_report::longest_text);
-    r.file = std::string(where.file).substr(0, stop_report::longest_text);
-    r.line = where.line;
-    r.frames = own_frames();
-    return r;
 }
 
 /// What a breakpoint is where nobody debugs. Whether a native debugger is there is looked at now
@@ -228,12 +224,7 @@ MITOGEN_COLD void stop_here(const code_place& where) {
     const auto place = armed_place();
     if (!place) return pass_breakpoint();
     os::give_alternate_stack();
-    const result<void> outcome = place->stop(report_of<Io>(stop_cause::breakpoint, where));
-#if MITOGEN_HAS_EXCEPTIONS
-    if (!outcome) raise(outcome.error());
-#else
-    static_cast<void>(outcome);
-#endif
+    stop_at<Io>(*place, where);
 }
 
 template <class Io>

@@ -55,19 +55,12 @@ public:
     }
     /// In a copy of the process made by fork(), where a thread that is not there may hold the lock.
     void forget() noexcept {
-        new (&mutex_) io::posix_mutex;
+        mutex_.renew();
         all_.clear();
     }
 };
 
 using stopping_places = basic_stopping_places<>;
-
-/// Never destroyed: threads may outlive main().
-template <class = void>
-stopping_places& all_stopping_places() {
-    static stopping_places& all = *new stopping_places;
-    return all;
-}
 
 /// A router's debugger.
 template <class Io>

@@ -7,15 +7,16 @@
 #include <mitogen/call/function_entry.hpp>
 #include <mitogen/call/invocation.hpp>
 #include <mitogen/call/registry.hpp>
+#include <mitogen/debug/process_wide.hpp>
 #include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
 
 #include <map>
 #include <mutex>
-#include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -26,8 +27,13 @@ template <class Lazy = void> // compiled where it is used
 class basic_entry_stops {
     using thunk = void (*)(invocation&);
 
+    struct stop {
+        thunk function; // what the entry calls else
+        bool set;
+    };
     io::posix_mutex mutex_;
-    std::map<const function_entry*, thunk> all_; // with what the entry called before
+    // under mutex_: once in here an entry stays, as a call of it may be about to begin
+    std::map<const function_entry*, stop> all_;
 
     /// By its name, or the last part of it; null if there is none, or more than one.
     static const function_entry* find(std::string_view name) {
@@ -57,15 +63,15 @@ class basic_entry_stops {
 
     std::string names() {
         const std::lock_guard lock(mutex_);
-        if (all_.empty()) return "no call stops where it begins; `break FUNCTION`";
         std::string text;
-        for (const auto& [entry, call] : all_) text += entry->name() + "\n";
-        return text;
+        for (const auto& [entry, at] : all_)
+            if (at.set) text += entry->name() + "\n";
+        return text.empty() ? "no call stops where it begins; `break FUNCTION`" : text;
     }
 
 public:
     /// Stops the calling thread, for the debugger of this process. Throws what ends the call.
-    void (*stop)(const std::string& function) = nullptr;
+    void (*stop_thread)(const std::string& function) = nullptr;
 
     std::string add(std::string_view name) {
         if (name.empty()) return names();
@@ -74,7 +80,10 @@ public:
         if (e->where == on::loop || e->where == on::task)
             return e->name() + " runs on the loop, which must not stop";
         const std::lock_guard lock(mutex_);
-        if (!all_.contains(e)) all_.emplace(e, e->replace(&run));
+        if (const auto at = all_.find(e); at == all_.end())
+            all_.emplace(e, stop{e->replace(&run), true});
+        else if (!std::exchange(at->second.set, true))
+            e->replace(&run);
         return "calls of " + e->name() + " stop where they begin";
     }
 
@@ -82,40 +91,29 @@ public:
         const function_entry* const e = find(name);
         const std::lock_guard lock(mutex_);
         const auto at = all_.find(e);
-        if (at == all_.end()) return "calls of \"" + std::string(name) + "\" do not stop";
-        e->replace(at->second);
-        stopped_.insert(*at); // a call may be about to begin
-        all_.erase(at);
+        if (at == all_.end() || !std::exchange(at->second.set, false))
+            return "calls of \"" + std::string(name) + "\" do not stop";
+        e->replace(at->second.function);
         return "calls of " + e->name() + " stop no more";
     }
 
     /// In a copy of the process made by fork(), where a thread that is not there may hold the lock.
     void forget() noexcept {
-        new (&mutex_) io::posix_mutex;
-        for (const auto& [entry, call] : all_) entry->replace(call);
+        mutex_.renew();
+        for (const auto& [entry, at] : all_) entry->replace(at.function);
         all_.clear();
     }
 
 private:
-    std::map<const function_entry*, thunk> stopped_; // once
-
     static void run(invocation& inv);
 
-    thunk call_of(const function_entry* e) {
+    thunk function_of(const function_entry* e) {
         const std::lock_guard lock(mutex_);
-        const auto at = all_.find(e);
-        return at != all_.end() ? at->second : stopped_.at(e);
+        return all_.at(e).function;
     }
 };
 
 using entry_stops = basic_entry_stops<>;
-
-/// Never destroyed: threads may outlive main().
-template <class = void>
-entry_stops& stops_at_entry() {
-    static entry_stops& all = *new entry_stops;
-    return all;
-}
 
 template <class Lazy>
 void basic_entry_stops<Lazy>::run(invocation& inv) {
@@ -123,8 +121,9 @@ void basic_entry_stops<Lazy>::run(invocation& inv) {
     const function_entry* const e =
         inv.call ? static_cast<incoming_call*>(inv.call)->entry
                  : reinterpret_cast<const function_entry*>(loop_here->now().of);
-    stops_at_entry().stop(e->name());
-    stops_at_entry().call_of(e)(inv);
+    auto& all = process_wide<entry_stops>();
+    all.stop_thread(e->name());
+    all.function_of(e)(inv);
 }
 
 } // namespace detail

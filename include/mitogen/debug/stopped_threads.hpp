@@ -76,7 +76,7 @@ class stopped_threads {
             s->report.ticket = ++last_ticket_;
             all_.push_back(s);
         }
-        outstanding_call& answer = node_.ask({.to = root_of_tree(),
+        outstanding_call& answer = node_.ask({.to = node_.root(),
                                               .handle = handles::stop,
                                               .how = question::manner::pass,
                                               .payload = encode(s->report)});
@@ -89,10 +89,6 @@ class stopped_threads {
         answer.then([this, s] { answered(s); });
         if (ends) answer.fail(ending());
         return s;
-    }
-
-    context_id root_of_tree() const {
-        return node_.ancestors().empty() ? node_.id() : node_.ancestors().back();
     }
 
     static error ending() { return error(reason::broker_exited, "this context ends"); }
@@ -117,7 +113,7 @@ class stopped_threads {
             s->at = stage::leaving;
         }
         if (!s->answer->fail(error(reason::cancelled, "it waits no more"))) return false;
-        (void)node_.tell(root_of_tree(), handles::stop, encode(s->report.ticket), false);
+        (void)node_.tell(node_.root(), handles::stop, encode(s->report.ticket), false);
         return true;
     }
 
@@ -144,7 +140,7 @@ class stopped_threads {
         return {};
     }
 
-    wait_subject subject() const { return {"the debugger's terminal", root_of_tree()}; }
+    wait_subject subject() const { return {"the debugger's terminal", node_.root()}; }
 
 public:
     explicit stopped_threads(core& node) : node_(node) {
@@ -222,7 +218,7 @@ private:
         if (!decode(r, ticket, line) || !r.finish())
             return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
         if (ticket == 0 && line == tree_dump_wanted)
-            return node_.reply(m.head, encode(dump_here(node_)), 0);
+            return node_.reply(m.head, encode(node_.status_text()), 0);
         std::uint64_t thread = 0;
         {
             const std::lock_guard lock(mutex_);
@@ -248,13 +244,13 @@ private:
             return first;
         };
         const std::string_view verb = word();
-        if (verb == "print") return all_watched().print(thread, line);
+        if (verb == "print") return process_wide<watched_variables>().print(thread, line);
         if (verb == "set") {
             const std::string_view name = word();
-            return all_watched().set(thread, name, line);
+            return process_wide<watched_variables>().set(thread, name, line);
         }
-        if (verb == "break") return stops_at_entry().add(line);
-        if (verb == "delete") return stops_at_entry().remove(line);
+        if (verb == "break") return process_wide<entry_stops>().add(line);
+        if (verb == "delete") return process_wide<entry_stops>().remove(line);
         if (verb == "threads") {
             std::string text;
             for (const activity& a : node_.activities()) text += a.text() + "\n";

@@ -37,16 +37,6 @@ MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view mar
     return lines;
 }
 
-/// What this context is at: its links, what waits on them, what runs here, and what waits for whom.
-/// Blocks: until its loop has time.
-template <class Io>
-std::string dump_here(basic_router_core<Io>& node) {
-    std::string text;
-    for (const context_status& s : node.status()) text += s.text() + "\n";
-    for (const activity& a : node.activities()) text += a.text() + "\n";
-    return text;
-}
-
 /// Of this context and all below it, each behind the one that has made it. All are asked at once;
 /// who has not answered after `patience`, or has no debugger, is named. Not on the loop.
 template <class Io>
@@ -67,7 +57,7 @@ std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'
                            node, decode_environment{})});
     std::sort(all.begin(), all.end(), [](const line& a, const line& b) { return a.path < b.path; });
     const instant until = after(node.now(), patience);
-    std::string text = "this context\n" + shown_lines(dump_here(node), "    ");
+    std::string text = "this context\n" + shown_lines(node.status_text(), "    ");
     for (line& l : all) {
         const result<std::string> said = l.said.try_get_until(until);
         text += node.called(l.id) + " (context " + std::to_string(l.id) + ")\n";

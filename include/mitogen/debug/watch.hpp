@@ -35,7 +35,9 @@ inline constexpr watched_type watched_as{
 };
 
 /// See mitogen::watch and mitogen::unwatch.
+template <class = void> // compiled where it is used
 void add_watched(std::string_view name, void* value, const watched_type& type);
+template <class = void>
 void remove_watched(std::string_view name) noexcept;
 
 } // namespace detail
@@ -58,6 +60,9 @@ template <class T>
 void watch(std::string_view name, const T&& value) = delete; // it would be gone at once
 
 /// Forgets what this thread has watched by that name. Threads: any. Never blocks.
-inline void unwatch(std::string_view name) noexcept { detail::remove_watched(name); }
+template <class = void>
+void unwatch(std::string_view name) noexcept {
+    detail::remove_watched(name);
+}
 
 } // namespace mitogen::inline MITOGEN_ABI

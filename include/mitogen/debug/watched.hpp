@@ -3,6 +3,7 @@
 // watched.hpp: what threads of this process watch, and how a prompt prints and sets it.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/debug/process_wide.hpp>
 #include <mitogen/debug/watch.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/os/thread/thread_number.hpp>
@@ -11,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +20,8 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// All of this process.
-class watched_variables {
+template <class = void> // compiled where it is used
+class basic_watched_variables {
     struct variable {
         std::uint64_t thread;
         std::string name;
@@ -116,21 +117,21 @@ public:
     /// In a copy of the process made by fork(): the other threads are not there, and one of them
     /// may have held the lock.
     void forget() noexcept {
-        new (&mutex_) io::posix_mutex;
+        mutex_.renew();
         all_.clear();
     }
 };
 
-/// Never destroyed: threads may outlive main().
-inline watched_variables& all_watched() {
-    static watched_variables& all = *new watched_variables;
-    return all;
-}
+using watched_variables = basic_watched_variables<>;
 
-MITOGEN_INLINE void add_watched(std::string_view name, void* value, const watched_type& type) {
-    all_watched().add(name, value, type, __builtin_frame_address(0));
+template <class T>
+[[gnu::noinline]] void add_watched(std::string_view name, void* value, const watched_type& type) {
+    process_wide<watched_variables>().add(name, value, type, __builtin_frame_address(0));
 }
-MITOGEN_INLINE void remove_watched(std::string_view name) noexcept { all_watched().remove(name); }
+template <class T>
+void remove_watched(std::string_view name) noexcept {
+    process_wide<watched_variables>().remove(name);
+}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

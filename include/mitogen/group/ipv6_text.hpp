@@ -14,7 +14,8 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// True for four numbers of one byte, without zeros before them.
-inline bool is_dotted(std::string_view text) noexcept {
+template <class = void>
+bool is_dotted(std::string_view text) noexcept {
     std::size_t octets = 0;
     for (std::size_t from = 0; from <= text.size(); ++octets) {
         const std::string_view octet = text.substr(from, text.find('.', from) - from);
@@ -28,7 +29,8 @@ inline bool is_dotted(std::string_view text) noexcept {
 
 /// How many groups of an IPv6 address this is, which may be none; nothing if it is malformed. The
 /// dotted form of the last 32 bits counts as two.
-inline std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
+template <class = void>
+std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
     std::size_t groups = 0;
     if (text.empty()) return groups;
     for (std::size_t at = 0;;) {
@@ -47,7 +49,8 @@ inline std::optional<std::size_t> count_groups(std::string_view text, bool may_b
 }
 
 /// True for an IPv6 address (RFC 4291, 2.2), with a zone behind it or without.
-inline bool is_ipv6(std::string_view text) noexcept {
+template <class = void>
+bool is_ipv6(std::string_view text) noexcept {
     const std::size_t percent = text.find('%');
     if (percent != std::string_view::npos) {
         const std::string_view zone = text.substr(percent + 1);

@@ -20,6 +20,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// One number of a name, or the list of several that took its place.
+template <class T>
 struct fold_cell {
     std::string_view text;
     std::uint64_t value = 0; ///< of the first number
@@ -32,6 +33,7 @@ struct fold_cell {
 
 /// Numbers in ascending order as the shortest list without steps: 1-3,5. A number follows another
 /// if a range of that one's padding has it next: 09-11, 9-11, 098-101.
+template <class T>
 class range_writer {
     struct run {
         std::string_view first;
@@ -46,7 +48,7 @@ class range_writer {
     open_run open_[most_digits + 1];
 
 public:
-    void add(const fold_cell& number) {
+    void add(const fold_cell<T>& number) {
         const bool padded = is_padded(number.text);
         const std::size_t length = number.text.size();
         for (std::size_t width = padded ? length : 0; width <= length; ++width) {
@@ -74,11 +76,12 @@ public:
 };
 
 /// Names of one shape: the same text around the same count of numbers.
+template <class T>
 class fold_shape {
     std::size_t dimensions_;
-    std::vector<fold_cell> cells_; // row by row
+    std::vector<fold_cell<T>> cells_; // row by row
 
-    const fold_cell& cell(std::size_t row, std::size_t dimension) const noexcept {
+    const fold_cell<T>& cell(std::size_t row, std::size_t dimension) const noexcept {
         return cells_[row * dimensions_ + dimension];
     }
 
@@ -106,7 +109,7 @@ class fold_shape {
         sort(rows, dimension);
         std::size_t kept = 0;
         for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-            range_writer list;
+            range_writer<T> list;
             for (end = begin; end < rows.size(); ++end) {
                 if (differ_in(rows[begin], rows[end], dimension) < dimensions_) break;
                 list.add(cell(rows[end], dimension));
@@ -122,7 +125,7 @@ class fold_shape {
 public:
     explicit fold_shape(std::size_t dimensions) : dimensions_(dimensions) {}
 
-    void add(const std::vector<fold_cell>& row) {
+    void add(const std::vector<fold_cell<T>>& row) {
         cells_.insert(cells_.end(), row.begin(), row.end());
     }
 
@@ -154,14 +157,15 @@ public:
 };
 
 /// Names without numbers in brackets, as few with them.
+template <class T = void>
 class name_folder {
     static constexpr char mark = '\x01'; // no name has a control character
     static constexpr std::size_t most_dimensions = 8;
 
-    unique_names texts_; // the names, with marks
-    std::vector<fold_shape> shapes_;
+    unique_names<T> texts_; // the names, with marks
+    std::vector<fold_shape<T>> shapes_;
     std::string text_;
-    std::vector<fold_cell> row_;
+    std::vector<fold_cell<T>> row_;
 
     struct stretch {
         std::size_t begin, end;

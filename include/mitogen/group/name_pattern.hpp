@@ -19,17 +19,19 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Text that stands for itself, or, if `ranges` is not empty, numbers.
+template <class T>
 struct name_part {
     std::string_view text{};
-    std::vector<number_range> ranges{};
+    std::vector<number_range<T>> ranges{};
 };
 
 /// Reads names from a text. Holds one of them at a time, as it is written.
+template <class T = void>
 class name_pattern {
     std::string_view text_;
     std::size_t at_ = 0;
     std::size_t begin_ = 0; // of the name
-    std::vector<name_part> parts_;
+    std::vector<name_part<T>> parts_;
     std::uint64_t count_ = 0;
     bool any_ = false;
 
@@ -58,10 +60,10 @@ class name_pattern {
         if (inside.empty()) return bad_names(at_ - 1, "an empty bracket");
         if (inside.find('=') != std::string_view::npos)
             return bad_names(at_, "named dimensions are not known; write a bracket for each");
-        result<std::vector<number_range>> ranges = range_reader(text_, at_, end).read(most);
+        result<std::vector<number_range<T>>> ranges = range_reader<T>(text_, at_, end).read(most);
         if (!ranges) return ranges.error();
         std::uint64_t count = 0;
-        for (const number_range& range : *ranges) count += range.count();
+        for (const number_range<T>& range : *ranges) count += range.count();
         count_ *= count;
         if (count_ > most) return too_many_names(begin_, most);
         parts_.push_back({.ranges = *std::move(ranges)});
@@ -127,10 +129,10 @@ public:
     /// The sum of the lengths of the names that it stands for.
     std::uint64_t bytes() const noexcept {
         std::uint64_t sum = 0;
-        for (const name_part& part : parts_) {
+        for (const name_part<T>& part : parts_) {
             std::uint64_t numbers = 0;
             std::uint64_t digits = 0;
-            for (const number_range& range : part.ranges) {
+            for (const number_range<T>& range : part.ranges) {
                 numbers += range.count();
                 digits += range.digits();
             }
@@ -150,8 +152,8 @@ public:
         std::vector<counter> counters(parts_.size());
         for (std::size_t i = 0; i < parts_.size(); ++i)
             if (!parts_[i].ranges.empty()) counters[i].value = parts_[i].ranges[0].first;
-        const auto advance = [&](const name_part& part, counter& c) {
-            const number_range& range = part.ranges[c.range];
+        const auto advance = [&](const name_part<T>& part, counter& c) {
+            const number_range<T>& range = part.ranges[c.range];
             const bool more = range.last - c.value >= range.step;
             if (more) {
                 c.value += range.step;

@@ -45,8 +45,9 @@ struct name_slice {
 /// beginning of the text, from 1. A text is refused before anything of it is expanded.
 ///
 /// Threads: distinct objects: safe; shared ones: if all only read. Blocks: never.
-class name_set {
-    detail::unique_names names_;
+template <class T = void> // so that files without sets do not compile what it does
+class basic_name_set {
+    detail::unique_names<T> names_;
 
     bool fits(std::size_t names, std::uint64_t bytes) const noexcept;
 
@@ -61,11 +62,11 @@ public:
     static constexpr std::uint64_t most_bytes = std::uint64_t{1} << 28;
 
     /// The empty set.
-    name_set() = default;
+    basic_name_set() = default;
     /// The names of a text. Throws codec_error.
-    explicit name_set(std::string_view text);
+    explicit basic_name_set(std::string_view text);
     /// The same, with the error as a value.
-    static result<name_set> parse(std::string_view text);
+    static result<basic_name_set> parse(std::string_view text);
 
     /// How many names there are.
     std::size_t size() const noexcept { return names_.all().size(); }
@@ -89,20 +90,20 @@ public:
 
     /// These names, then those of the other set that are not among them. Throws codec_error if they
     /// are too many for one set.
-    name_set unite(const name_set& other) const;
+    basic_name_set unite(const basic_name_set& other) const;
     /// The same, with the error as a value.
-    result<name_set> try_unite(const name_set& other) const;
+    result<basic_name_set> try_unite(const basic_name_set& other) const;
     /// The names that are not in the other set, in this one's order.
-    name_set subtract(const name_set& other) const;
+    basic_name_set subtract(const basic_name_set& other) const;
     /// The names that are in both, in this one's order.
-    name_set intersect(const name_set& other) const;
+    basic_name_set intersect(const basic_name_set& other) const;
     /// Those of some ranks, as far as there are any.
-    name_set slice(name_slice which) const;
+    basic_name_set slice(name_slice which) const;
     /// Those of the ranks that a text lists, as between brackets: `0-3,7,10-20/2`; in its order.
     /// Nothing for an empty text. Throws codec_error, also for a rank that is not there.
-    name_set pick(std::string_view ranks) const;
+    basic_name_set pick(std::string_view ranks) const;
     /// The same, with the error as a value.
-    result<name_set> try_pick(std::string_view ranks) const;
+    result<basic_name_set> try_pick(std::string_view ranks) const;
 
     /// The set as a short text: parse(fold()) equals it. Names that differ only in numbers become
     /// one name with brackets, at the place of the first of them, its numbers in ascending order
@@ -112,10 +113,14 @@ public:
     std::string fold() const;
 
     /// True if both have the same names, in whatever order.
-    friend bool operator==(const name_set& a, const name_set& b) noexcept { return a.equals(b); }
+    friend bool operator==(const basic_name_set& a, const basic_name_set& b) noexcept {
+        return a.equals(b);
+    }
 
 private:
-    bool equals(const name_set& other) const noexcept;
+    bool equals(const basic_name_set& other) const noexcept;
 };
+
+using name_set = basic_name_set<>;
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -22,26 +22,30 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-MITOGEN_INLINE std::size_t unique_names::slot_of(std::string_view name) const noexcept {
+template <class T>
+std::size_t unique_names<T>::slot_of(std::string_view name) const noexcept {
     const std::size_t mask = slots_.size() - 1;
     std::size_t slot = std::hash<std::string_view>{}(name)&mask;
     while (slots_[slot] != 0 && names_[slots_[slot] - 1] != name) slot = (slot + 1) & mask;
     return slot;
 }
 
-MITOGEN_INLINE void unique_names::grow() {
+template <class T>
+void unique_names<T>::grow() {
     slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), 0);
     for (std::size_t i = 0; i < names_.size(); ++i)
         slots_[slot_of(names_[i])] = static_cast<std::uint32_t>(i + 1);
 }
 
-MITOGEN_INLINE std::size_t unique_names::find(std::string_view name) const noexcept {
+template <class T>
+std::size_t unique_names<T>::find(std::string_view name) const noexcept {
     if (names_.empty()) return nowhere;
     const std::uint32_t found = slots_[slot_of(name)];
     return found == 0 ? nowhere : found - 1;
 }
 
-MITOGEN_INLINE std::size_t unique_names::add(std::string name) {
+template <class T>
+std::size_t unique_names<T>::add(std::string name) {
     bytes_ = bytes();
     if (slots_.size() < 2 * (names_.size() + 1)) grow();
     const std::size_t slot = slot_of(name);
@@ -55,16 +59,19 @@ MITOGEN_INLINE std::size_t unique_names::add(std::string name) {
 
 } // namespace detail
 
-MITOGEN_INLINE name_set::name_set(std::string_view text) : name_set(parse(text).value()) {}
+template <class T>
+basic_name_set<T>::basic_name_set(std::string_view text) : basic_name_set(parse(text).value()) {}
 
-MITOGEN_INLINE bool name_set::fits(std::size_t names, std::uint64_t bytes) const noexcept {
+template <class T>
+bool basic_name_set<T>::fits(std::size_t names, std::uint64_t bytes) const noexcept {
     return names <= most_names - size() && bytes <= most_bytes - names_.bytes();
 }
 
-MITOGEN_INLINE result<name_set> name_set::parse(std::string_view text) {
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::parse(std::string_view text) {
     std::uint64_t count = 0;
     std::uint64_t bytes = 0;
-    detail::name_pattern checked(text);
+    detail::name_pattern<T> checked(text);
     for (;;) {
         const result<bool> more = checked.next(most_names);
         if (!more) return more.error();
@@ -77,20 +84,22 @@ MITOGEN_INLINE result<name_set> name_set::parse(std::string_view text) {
                                                           std::to_string(most_bytes >> 20) +
                                                           " MiB in all");
     }
-    name_set out;
+    basic_name_set out;
     out.names_.reserve(static_cast<std::size_t>(count));
-    detail::name_pattern names(text);
+    detail::name_pattern<T> names(text);
     while (*names.next(most_names))
         names.expand([&](std::string name) { out.names_.add(std::move(name)); });
     return out;
 }
 
-MITOGEN_INLINE bool name_set::contains(std::string_view name) const noexcept {
-    return names_.find(name) != detail::unique_names::nowhere;
+template <class T>
+bool basic_name_set<T>::contains(std::string_view name) const noexcept {
+    return names_.find(name) != detail::unique_names<T>::nowhere;
 }
 
-MITOGEN_INLINE result<bool> name_set::try_insert(std::string_view name) {
-    detail::name_pattern pattern(name);
+template <class T>
+result<bool> basic_name_set<T>::try_insert(std::string_view name) {
+    detail::name_pattern<T> pattern(name);
     const result<bool> any = pattern.next(most_names);
     if (!any) return any.error();
     if (!*any) return detail::bad_names(0, "a name is missing");
@@ -103,10 +112,12 @@ MITOGEN_INLINE result<bool> name_set::try_insert(std::string_view name) {
     return true;
 }
 
-MITOGEN_INLINE bool name_set::insert(std::string_view name) { return try_insert(name).value(); }
+template <class T>
+bool basic_name_set<T>::insert(std::string_view name) { return try_insert(name).value(); }
 
-MITOGEN_INLINE result<name_set> name_set::try_unite(const name_set& other) const {
-    name_set out = *this;
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_unite(const basic_name_set& other) const {
+    basic_name_set out = *this;
     for (const std::string& name : other) {
         if (out.contains(name)) continue;
         if (!out.fits(1, name.size()))
@@ -116,61 +127,69 @@ MITOGEN_INLINE result<name_set> name_set::try_unite(const name_set& other) const
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::unite(const name_set& other) const {
+template <class T>
+basic_name_set<T> basic_name_set<T>::unite(const basic_name_set& other) const {
     return try_unite(other).value();
 }
 
-MITOGEN_INLINE name_set name_set::subtract(const name_set& other) const {
-    name_set out;
+template <class T>
+basic_name_set<T> basic_name_set<T>::subtract(const basic_name_set& other) const {
+    basic_name_set out;
     for (const std::string& name : *this)
         if (!other.contains(name)) out.names_.add(name);
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::intersect(const name_set& other) const {
-    name_set out;
+template <class T>
+basic_name_set<T> basic_name_set<T>::intersect(const basic_name_set& other) const {
+    basic_name_set out;
     for (const std::string& name : *this)
         if (other.contains(name)) out.names_.add(name);
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::slice(name_slice which) const {
-    name_set out;
+template <class T>
+basic_name_set<T> basic_name_set<T>::slice(name_slice which) const {
+    basic_name_set out;
     const std::size_t first = std::min(which.first, size());
     const std::size_t count = std::min(which.count, size() - first);
     for (std::size_t i = 0; i < count; ++i) out.names_.add(names_.all()[first + i]);
     return out;
 }
 
-MITOGEN_INLINE result<name_set> name_set::try_pick(std::string_view ranks) const {
-    name_set out;
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_pick(std::string_view ranks) const {
+    basic_name_set out;
     if (ranks.empty()) return out;
-    const result<std::vector<detail::number_range>> ranges =
-        detail::range_reader(ranks, 0, ranks.size()).read(most_names);
+    const result<std::vector<detail::number_range<T>>> ranges =
+        detail::range_reader<T>(ranks, 0, ranks.size()).read(most_names);
     if (!ranges) return ranges.error();
-    for (const detail::number_range& range : *ranges) {
+    for (const detail::number_range<T>& range : *ranges) {
         const std::uint64_t last = range.first + (range.count() - 1) * range.step;
         if (last >= size())
             return detail::bad_names(range.at, "rank " + std::to_string(last) + " in a set of " +
                                                    std::to_string(size()) + " names");
     }
-    for (const detail::number_range& range : *ranges)
+    for (const detail::number_range<T>& range : *ranges)
         for (std::uint64_t rank = range.first; rank <= range.last; rank += range.step)
             out.names_.add(names_.all()[static_cast<std::size_t>(rank)]);
     return out;
 }
 
-MITOGEN_INLINE name_set name_set::pick(std::string_view ranks) const {
+template <class T>
+basic_name_set<T> basic_name_set<T>::pick(std::string_view ranks) const {
     return try_pick(ranks).value();
 }
 
-MITOGEN_INLINE std::string name_set::fold() const {
-    detail::name_folder folder;
+template <class T>
+std::string basic_name_set<T>::fold() const {
+    detail::name_folder<T> folder;
     for (const std::string& name : *this) folder.add(name);
     return folder.text();
 }
 
-MITOGEN_INLINE bool name_set::equals(const name_set& other) const noexcept {
+template <class T>
+bool basic_name_set<T>::equals(const basic_name_set& other) const noexcept {
     return size() == other.size() && std::all_of(begin(), end(), [&](const std::string& name) {
                return other.contains(name);
            });

@@ -43,6 +43,7 @@ inline std::uint64_t decimal_value(std::string_view digits) noexcept {
 }
 
 /// One number, or a range with a step.
+template <class = void>
 struct number_range {
     std::uint64_t first = 0;
     std::uint64_t last = 0; ///< which the steps may not meet
@@ -75,6 +76,7 @@ inline void append_number(std::string& to, std::uint64_t value, std::size_t widt
 }
 
 /// Reads such a list, from one place of a text to another.
+template <class T = void>
 class range_reader {
     std::string_view text_;
     std::size_t at_;
@@ -97,11 +99,11 @@ class range_reader {
         return digits;
     }
 
-    result<number_range> read_range() {
+    result<number_range<T>> read_range() {
         const std::size_t begin = at_;
         const result<std::string_view> first = read_number();
         if (!first) return first.error();
-        number_range range{
+        number_range<T> range{
             .first = decimal_value(*first), .last = decimal_value(*first), .at = begin};
         if (is_padded(*first)) range.width = first->size();
         const bool is_range = takes('-');
@@ -128,11 +130,11 @@ public:
         : text_(text), at_(begin), end_(end) {}
 
     /// At least one range, and at most so many numbers in all.
-    result<std::vector<number_range>> read(std::size_t most) {
-        std::vector<number_range> ranges;
+    result<std::vector<number_range<T>>> read(std::size_t most) {
+        std::vector<number_range<T>> ranges;
         std::uint64_t count = 0;
         do {
-            const result<number_range> range = read_range();
+            const result<number_range<T>> range = read_range();
             if (!range) return range.error();
             if (range->count() > most - count) return too_many_names(range->at, most);
             count += range->count();

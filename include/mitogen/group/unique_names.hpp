@@ -15,6 +15,7 @@ namespace detail {
 
 /// Strings in order, and a table of their places. The table has no copies of them: a million names
 /// take 40 MiB, if they are as short as those of hosts.
+template <class = void>
 class unique_names {
     std::vector<std::string> names_;
     std::vector<std::uint32_t> slots_; // a place + 1, or 0; a power of two, at most half of it used

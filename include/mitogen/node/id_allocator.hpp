@@ -162,15 +162,19 @@ class basic_id_allocator {
     /// Asks for a block; `use` gets it, normally on the loop.
     template <class Use>
     void ask_parent(Use use) {
-        outstanding_call& p = router_.ask({.to = router_.parent()->id,
-                                           .handle = handles::allocate_id,
-                                           .how = question::manner::pass});
-        p.then([&p, use = std::move(use)]() mutable {
-            const result<block> got =
-                p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
-            p.release();
-            use(got);
-        });
+        outstanding_call& p = ask_for_block();
+        p.then([&p, use = std::move(use)]() mutable { use(block_of(p)); });
+    }
+    outstanding_call& ask_for_block() {
+        return router_.ask({.to = router_.parent()->id,
+                            .handle = handles::allocate_id,
+                            .how = question::manner::pass});
+    }
+    /// What was answered; lets go of the answer.
+    static result<block> block_of(outstanding_call& p) {
+        result<block> got = p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
+        p.release();
+        return got;
     }
 
     void ask_for_more() {
@@ -250,14 +254,10 @@ public:
     /// any context below it may have. So it takes one more block, as the root gives them out in
     /// order. Not on the loop.
     MITOGEN_COLD result<void> prepare_alone() {
-        outstanding_call& p = router_.ask({.to = router_.parent()->id,
-                                           .handle = handles::allocate_id,
-                                           .how = question::manner::pass});
+        outstanding_call& p = ask_for_block();
         const shielded wait;
         router_.await(p, never);
-        const result<block> got =
-            p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
-        p.release();
+        const result<block> got = block_of(p);
         if (!got) return got.error();
         const std::lock_guard lock(mutex_);
         last_ = *got;

@@ -135,6 +135,8 @@ public:
     const std::vector<std::string>& own_path() const noexcept { return own_path_; }
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
+    /// The context at the top of the tree: this one, if nothing is above it.
+    context_id root() const noexcept { return ancestors_.empty() ? id_ : ancestors_.back(); }
     const limits& bounds() const noexcept { return limits_; }
     /// What its flows may have under way together. What has ends of flows keeps it.
     const std::shared_ptr<detail::flow_budget>& flow_budget() const noexcept { return flows_; }
@@ -231,6 +233,13 @@ public:
     virtual std::vector<context_status> status() = 0;
     /// What runs in this context, and who waits there for what. Empty once the loop has ended.
     virtual std::vector<activity> activities() = 0;
+    /// Both as text: a line for each.
+    std::string status_text() {
+        std::string all;
+        for (const context_status& s : status()) all += s.text() + "\n";
+        for (const activity& a : activities()) all += a.text() + "\n";
+        return all;
+    }
 
     // ---- the loop
 

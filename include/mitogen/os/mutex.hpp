@@ -56,6 +56,9 @@ public:
         if (state_.exchange(unlocked, std::memory_order_release) == awaited) [[unlikely]]
             wake(state_);
     }
+    /// In a copy of the process made by fork(), where a thread that is not there may hold it:
+    /// nobody does.
+    void renew() noexcept { state_.store(unlocked); }
     /// Acquires it if that needs no waiting.
     bool try_lock() noexcept {
         std::uint32_t seen = unlocked;
@@ -82,6 +85,9 @@ public:
     void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
     /// Releases it.
     void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
+    /// In a copy of the process made by fork(), where a thread that is not there may hold it:
+    /// nobody does.
+    void renew() noexcept { mutex_ = PTHREAD_MUTEX_INITIALIZER; }
     /// Acquires it if that needs no waiting.
     bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
 };

@@ -32,7 +32,8 @@ namespace os {
 /// the mode is set again when it goes on. Threads: one, on which all signals are blocked, as on the
 /// library's own, so that a terminal in whose background it runs does not stop it; wake() any.
 /// Blocks: read(), and write() while the terminal takes nothing.
-class terminal {
+template <class = void> // compiled where it is used
+class basic_terminal {
     unique_fd fd_;
     unique_fd wake_read_;
     unique_fd wake_write_;
@@ -76,9 +77,9 @@ public:
         hung_up,     ///< there is no terminal any more
     };
 
-    terminal() = default;
-    terminal(terminal&&) = delete;
-    ~terminal() { end(); }
+    basic_terminal() = default;
+    basic_terminal(basic_terminal&&) = delete;
+    ~basic_terminal() { end(); }
 
     /// Opens it. 0 or -errno: of a program without one, -ENXIO.
     long open() {
@@ -184,6 +185,8 @@ public:
         wake_write_.reset();
     }
 };
+
+using terminal = basic_terminal<>;
 
 /// Ends this program as a second Ctrl-C does.
 inline void interrupt_self() noexcept { static_cast<void>(::kill(::getpid(), SIGINT)); }

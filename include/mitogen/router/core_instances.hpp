@@ -6,6 +6,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/child/staged_children.hpp>
 #include <mitogen/debug/debugger.hpp>
+#include <mitogen/group/name_set_body.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/join/join.hpp>
 #include <mitogen/join/listener.hpp>
@@ -63,7 +64,12 @@ MITOGEN_INSTANTIATE(io::kqueue)
 #endif
 #undef MITOGEN_INSTANTIATE
 
+template class basic_name_set<>;
+
 namespace detail {
+
+template void add_watched<>(std::string_view, void*, const watched_type&);
+template void remove_watched<>(std::string_view) noexcept;
 
 template const method_operations& operations_of<attach>() noexcept;
 template const method_operations& operations_of<buildah>() noexcept;

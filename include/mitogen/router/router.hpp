@@ -124,12 +124,7 @@ public:
     std::vector<activity> activities() const { return node_->activities(); }
 
     /// Both as text: a line for each.
-    std::string describe() const {
-        std::string all;
-        for (const context_status& s : status()) all += s.text() + "\n";
-        for (const activity& a : activities()) all += a.text() + "\n";
-        return all;
-    }
+    std::string describe() const { return node_->status_text(); }
 
     /// Process id of a direct child; -1 if there is none of that id.
     int child_pid(context_id id) const { return node_->child_pid(id); }

@@ -6,18 +6,18 @@
 #include <mitogen/base/error.hpp>
 
 #include <atomic>
-#include <string_view>
+#include <string>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Called with the function's name and the error where an exception has left a remote function, on
 /// the thread that ran it; null: nobody. Set once, by the debugger of a tree that is debugged.
-inline constinit std::atomic<void (*)(std::string_view function, const error& why)> on_uncaught{
+inline constinit std::atomic<void (*)(const std::string& function, const error& why)> on_uncaught{
     nullptr};
 
 /// Shows it. Inside a catch block.
-MITOGEN_COLD inline void show_uncaught(std::string_view function, const error& why) {
+MITOGEN_COLD inline void show_uncaught(const std::string& function, const error& why) {
     if (const auto shown = on_uncaught.load(std::memory_order_acquire)) shown(function, why);
 }
 

@@ -7,6 +7,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/debug/crashes/crash_text.hpp>
+#include <mitogen/debug/errand_thread.hpp>
 #include <mitogen/debug/frames/frame_names.hpp>
 #include <mitogen/debug/frames/frame_text.hpp>
 #include <mitogen/node/router_core.hpp>
@@ -39,8 +40,7 @@ class crash_log {
     mutex mutex_{node_};
     condition changed_;
     std::deque<entry> waiting_; // under mutex_
-    bool running_ = false;      // under mutex_
-    typename Io::thread thread_{};
+    errand_thread<Io> thread_;
 
     static constexpr std::size_t most_waiting = 64; // a tree may crash as a whole
     static constexpr std::size_t longest_text = 1u << 17;
@@ -55,13 +55,13 @@ public:
     /// Waits until all that has come is in the log. Threads: any but the loop.
     void close() {
         std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return !running_; });
+        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
         lock.unlock();
-        thread_ = {};
+        thread_.join();
     }
 
     /// In a copy of the process made by fork().
-    void abandon() noexcept { thread_.forget(); }
+    void abandon() noexcept { thread_.abandon(); }
 
 private:
     /// On the loop.
@@ -79,9 +79,8 @@ private:
         const std::lock_guard lock(mutex_);
         if (waiting_.size() >= most_waiting) return;
         waiting_.push_back({std::move(name), std::move(text)});
-        if (std::exchange(running_, true)) return;
-        thread_ = {}; // the former one has ended
-        thread_ = typename Io::thread(node_.loop().io(), "mitogen-crash", [this] { work(); });
+        if (!thread_.begin(node_.loop().io(), "mitogen-crash", [this] { work(); }))
+            waiting_.clear();
     }
 
     void work() {
@@ -93,17 +92,17 @@ private:
             tell(e);
             lock.lock();
         }
-        running_ = false;
+        thread_.ended();
         changed_.notify_all();
     }
 
     static void tell(const entry& e) {
         const crash_text crash = read_crash(e.text);
-        std::string text = e.name + " crashed: " +
-                           (crash.signal.empty() ? std::string("unknown signal") : crash.signal);
-        const std::string stack = frame_list_text(frames_to_show(name_frames(crash.frames)));
-        if (!stack.empty()) text += "\n" + stack.substr(0, stack.size() - 1);
-        log::write(log::level::error, text);
+        log::write(log::level::error,
+                   with_stack(e.name + " crashed: " +
+                                  (crash.signal.empty() ? std::string("unknown signal")
+                                                        : crash.signal),
+                              frames_to_show(name_frames(crash.frames))));
     }
 };
 

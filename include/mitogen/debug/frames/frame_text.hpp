@@ -124,5 +124,14 @@ MITOGEN_COLD std::string frame_list_text(std::span<const named_frame> frames) {
     return text;
 }
 
+/// A text with such a list behind it, if there is one.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string with_stack(std::string text, std::span<const named_frame> frames) {
+    if (frames.empty()) return text;
+    text += "\n" + frame_list_text(frames);
+    text.pop_back(); // the end of its last line
+    return text;
+}
+
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

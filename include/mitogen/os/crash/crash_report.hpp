@@ -3,8 +3,10 @@
 // crash_report.hpp: has a process that a fault or abort() ends say on stderr where it was.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/error_detail.hpp>
 #include <mitogen/os/process/backtrace.hpp>
 #include <mitogen/os/process/crash.hpp>
+#include <mitogen/os/process/signal.hpp>
 #include <mitogen/os/program/loaded_modules.hpp>
 #include <mitogen/os/thread/thread_number.hpp>
 
@@ -63,26 +65,8 @@ inline constinit std::atomic<bool> crash_told{false};
 /// As it was when this process began to report. Read by a signal handler, so never destroyed.
 inline constinit std::atomic<const std::vector<loaded_module>*> crash_modules{nullptr};
 
-inline std::string_view fatal_signal_name(int number) noexcept {
-    switch (number) {
-    case SIGABRT: return "SIGABRT";
-    case SIGSEGV: return "SIGSEGV";
-    case SIGBUS: return "SIGBUS";
-    case SIGILL: return "SIGILL";
-    default: return "SIGFPE";
-    }
-}
-
 /// The report hangs: the unwinder may wait for a lock that the dead thread has.
-inline void end_report(int) noexcept {
-    const int number = crash_signal.load();
-    static_cast<void>(::signal(number, SIG_DFL));
-    ::sigset_t one;
-    ::sigemptyset(&one);
-    ::sigaddset(&one, number);
-    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &one, nullptr));
-    static_cast<void>(::raise(number));
-}
+inline void end_report(int) noexcept { raise_default(crash_signal.load()); }
 
 inline void limit_report(int number) noexcept {
     constexpr unsigned most_seconds = 2;
@@ -92,10 +76,7 @@ inline void limit_report(int number) noexcept {
     ::sigemptyset(&limit.sa_mask);
     limit.sa_flags = static_cast<int>(SA_ONSTACK);
     static_cast<void>(::sigaction(SIGALRM, &limit, nullptr));
-    ::sigset_t one;
-    ::sigemptyset(&one);
-    ::sigaddset(&one, SIGALRM);
-    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &one, nullptr));
+    unblock_signal(SIGALRM);
     static_cast<void>(::alarm(most_seconds));
 }
 
@@ -122,7 +103,7 @@ inline void report_crash(int number, const ::siginfo_t* info) noexcept {
     limit_report(number);
     crash_line head;
     (head << crash_mark).number(static_cast<unsigned>(number), 10);
-    head << ", " << fatal_signal_name(number);
+    head << mitogen::detail::signal_suffix(number);
     // of SI_KERNEL, as at addresses that no pointer can be, it is not known
     if (info && info->si_code > 0 && info->si_code < 0x80 && number != SIGABRT)
         (head << ", address 0x").number(reinterpret_cast<std::uintptr_t>(info->si_addr), 16);
@@ -181,7 +162,8 @@ inline void give_alternate_stack() noexcept {
 /// From now on a fault or abort() in any thread of this process is reported on stderr, unless the
 /// program has a handler of its own or a sanitizer reports it; then it ends as it would have.
 /// Libraries that are loaded later have no names there. Threads: one at a time.
-MITOGEN_COLD inline void report_crashes() {
+template <class = void> // compiled where it is used
+MITOGEN_COLD void report_crashes() {
     if (MITOGEN_ASAN || MITOGEN_TSAN) return;
     if (!detail::crash_modules.load())
         detail::crash_modules.store(new std::vector<loaded_module>(loaded_modules()));

@@ -7,6 +7,7 @@
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/fault.hpp>
 #include <mitogen/os/fd.hpp>
+#include <mitogen/os/process/signal.hpp>
 
 #include <cerrno>
 #include <optional>
@@ -42,12 +43,7 @@ inline ::sigset_t passed_signals() noexcept {
     if (WIFSIGNALED(status)) {
         const int number = WTERMSIG(status);
         static_cast<void>(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
-        static_cast<void>(::signal(number, SIG_DFL));
-        ::sigset_t only;
-        ::sigemptyset(&only);
-        ::sigaddset(&only, number);
-        static_cast<void>(::sigprocmask(SIG_UNBLOCK, &only, nullptr));
-        static_cast<void>(::raise(number));
+        raise_default(number);
         ::_exit(128 + number);
     }
     ::_exit(WEXITSTATUS(status));

@@ -66,5 +66,21 @@ public:
     ~block_all_signals() { static_cast<void>(::pthread_sigmask(SIG_SETMASK, &before_, nullptr)); }
 };
 
+/// The calling thread gets it. In a signal handler, too.
+inline void unblock_signal(int number) noexcept {
+    ::sigset_t only;
+    ::sigemptyset(&only);
+    ::sigaddset(&only, number);
+    static_cast<void>(::pthread_sigmask(SIG_UNBLOCK, &only, nullptr));
+}
+
+/// Has this process do what is the signal's default, whatever handles or blocks it: end, as a rule.
+/// In a signal handler, too.
+inline void raise_default(int number) noexcept {
+    static_cast<void>(::signal(number, SIG_DFL));
+    unblock_signal(number);
+    static_cast<void>(::raise(number));
+}
+
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI

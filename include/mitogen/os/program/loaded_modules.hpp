@@ -70,25 +70,29 @@ MITOGEN_COLD inline loaded_module module_of_object(const ::dl_phdr_info& object)
     }
     return found;
 }
+
+template <class = void>
+struct object_collector {
+    static int add(::dl_phdr_info* object, std::size_t, void* to) {
+        auto& found = *static_cast<std::vector<loaded_module>*>(to);
+        loaded_module one = module_of_object(*object);
+        // of the program musl tells the name that it was started by
+        if (!found.empty() && object->dlpi_name) one.path = object->dlpi_name;
+        found.push_back(std::move(one));
+        return 0;
+    }
+};
 #endif
 
 } // namespace detail
 
 /// All of them as they are now, the program first. Nothing where it is not known how: always but on
 /// Linux. Threads: any. Blocks: for the loader's lock, while another thread loads a library.
-MITOGEN_COLD inline std::vector<loaded_module> loaded_modules() {
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> all;
 #if defined(__linux__) && __has_include(<link.h>) && defined(PT_NOTE)
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* loaded, std::size_t, void* to) {
-            auto& found = *static_cast<std::vector<loaded_module>*>(to);
-            loaded_module one = detail::module_of_object(*loaded);
-            // of the program musl tells the name that it was started by
-            if (!found.empty() && loaded->dlpi_name) one.path = loaded->dlpi_name;
-            found.push_back(std::move(one));
-            return 0;
-        },
-        &all));
+    static_cast<void>(::dl_iterate_phdr(&detail::object_collector<>::add, &all));
 #endif
     return all;
 }

@@ -36,13 +36,14 @@ public:
 using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
 
 /// This program's own.
-class own_terminal final : public prompt_terminal {
+template <class = void> // compiled where it is used
+class basic_own_terminal final : public prompt_terminal {
     os::terminal terminal_;
 
 public:
     /// Null if there is none.
     static std::unique_ptr<prompt_terminal> open() {
-        auto made = std::make_unique<own_terminal>();
+        auto made = std::make_unique<basic_own_terminal>();
         return made->terminal_.open() < 0 ? nullptr : std::move(made);
     }
     bool begin() override { return terminal_.begin() >= 0; }
@@ -53,6 +54,8 @@ public:
     void interrupt_program() noexcept override { os::interrupt_self(); }
     void abandon() noexcept override { terminal_.abandon(); }
 };
+
+using own_terminal = basic_own_terminal<>;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,9 +8,9 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/debug/frames/frame_names.hpp>
 #include <mitogen/debug/frames/frame_text.hpp>
-#include <mitogen/debug/prompt_line.hpp>
-#include <mitogen/debug/prompt_terminal.hpp>
 #include <mitogen/debug/stop_report.hpp>
+#include <mitogen/debug/terminal/prompt_line.hpp>
+#include <mitogen/debug/terminal/prompt_terminal.hpp>
 #include <mitogen/link/visible_text.hpp>
 
 #include <algorithm>

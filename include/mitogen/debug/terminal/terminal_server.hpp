@@ -9,10 +9,11 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/codec/codec.hpp>
-#include <mitogen/debug/prompt_session.hpp>
-#include <mitogen/debug/prompt_terminal.hpp>
+#include <mitogen/debug/errand_thread.hpp>
 #include <mitogen/debug/stop_report.hpp>
-#include <mitogen/debug/terminal_queue.hpp>
+#include <mitogen/debug/terminal/prompt_session.hpp>
+#include <mitogen/debug/terminal/prompt_terminal.hpp>
+#include <mitogen/debug/terminal/terminal_queue.hpp>
 #include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
@@ -59,8 +60,7 @@ class terminal_server {
     std::map<stop_ticket, entry> entries_;
     std::set<context_id> watched_; // their loss is told here
     std::unique_ptr<prompt_terminal> terminal_; // while a session runs
-    bool running_ = false;
-    typename Io::thread thread_{};
+    errand_thread<Io> thread_;
 
     /// How long a context may take to say that it still waits, or to answer what was typed.
     static constexpr std::chrono::seconds patience{10};
@@ -85,14 +85,15 @@ public:
     /// Waits until nobody stands here or waits to. Threads: any but the loop.
     void close() {
         std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return queue_.empty() && !running_; });
+        (void)changed_.wait(lock, node_, never,
+                            [this] { return queue_.empty() && !thread_.running(); });
         lock.unlock();
-        thread_ = {};
+        thread_.join();
     }
 
     /// In a copy of the process made by fork().
     void abandon() noexcept {
-        thread_.forget();
+        thread_.abandon();
         if (terminal_) terminal_->abandon();
     }
 
@@ -168,28 +169,11 @@ private:
             node_.on_disconnect(t.context, [this, id = t.context](const error& why) {
                 lost(id, why.what());
             });
-        if (!begin_sessions()) {
+        if (!thread_.begin(node_.loop().io(), "mitogen-debug", [this] { work(); })) {
             answer(entries_.at(t), session_end::go_on);
             remove(t);
         }
         changed_.notify_all();
-    }
-
-    /// Under mutex_. False, with the error in the log, if the machine has no thread for them.
-    bool begin_sessions() {
-        if (running_) return true;
-        thread_ = {}; // the former one has ended
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-#endif
-            thread_ = typename Io::thread(node_.loop().io(), "mitogen-debug", [this] { work(); });
-            running_ = true;
-#if MITOGEN_HAS_EXCEPTIONS
-        } catch (const error& why) {
-            log::write(log::level::error, std::string("no debugger: ") + why.what());
-        }
-#endif
-        return running_;
     }
 
     void lost(context_id id, const std::string& why) {
@@ -236,7 +220,7 @@ private:
             answer(e, how);
             remove(*t);
         }
-        running_ = false;
+        thread_.ended();
         changed_.notify_all();
     }
 
@@ -309,11 +293,11 @@ private:
     /// Of a program without a terminal.
     void report(const entry& e, const std::string& place) {
         stop_view view(e.report);
-        std::string text = place + ": " + view.text() +
-                           "; it goes on, as this program has no terminal where it could stop";
-        const std::string stack = frame_list_text(view.program_frames());
-        if (!stack.empty()) text += "\n" + stack.substr(0, stack.size() - 1);
-        log::write(log::level::warning, text);
+        log::write(log::level::warning,
+                   with_stack(place + ": " + view.text() +
+                                  "; it goes on, as this program has no terminal where it could "
+                                  "stop",
+                              view.program_frames()));
     }
 
     std::string contexts() {
