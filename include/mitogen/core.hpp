@@ -15,8 +15,10 @@
 #include <mitogen/boot/program_choice.hpp>
 #include <mitogen/boot/prompts/login_prompts.hpp>
 #include <mitogen/boot/prompts/open_question.hpp>
+#include <mitogen/boot/prompts/password_owner.hpp>
 #include <mitogen/boot/prompts/prompt_matcher.hpp>
 #include <mitogen/boot/prompts/prompt_router.hpp>
+#include <mitogen/boot/prompts/tool_output.hpp>
 #include <mitogen/boot/receiving_stage.hpp>
 #include <mitogen/boot/staged_boot.hpp>
 #include <mitogen/boot/staging.hpp>

@@ -14841,7 +14841,9 @@ struct ssh {
     std::string identity_file{}; ///< private key; empty: as ssh decides
     /// with identity_file: no other keys, such as the agent's, are tried
     bool identities_only = true;
-    /// empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    /// empty: keys and the like only. Only the host that is to be reached is told, and none that is
+    /// passed on the way: its questions have its name, or that of its HostName or HostKeyAlias
+    /// (`ssh -G`). What others ask goes to router_options::on_prompt
     secret password{};
     /// questions that no option answers go to router_options::on_prompt
     bool interactive = false;
@@ -28161,6 +28163,8 @@ public:
     virtual void mask(std::string& words) = 0;
     /// The child is up: no more questions. Forgets all answers.
     virtual void finish() = 0;
+    /// In a child made by fork(): what runs is not ours.
+    virtual void abandon() noexcept = 0;
 };
 
 /// A router's half: the programs that its children are sent or ask for, and the person who is
@@ -28856,7 +28860,10 @@ public:
     }
 
     /// In a child made by fork(): closes the descriptors.
-    void abandon() noexcept { channel_.abandon(); }
+    void abandon() noexcept {
+        if (questions_) questions_->abandon();
+        channel_.abandon();
+    }
 };
 
 } // namespace detail
@@ -28983,6 +28990,52 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/boot/prompts/password_owner.hpp ----
+// password_owner.hpp: whom a password is for, of a tool that may pass others on the way there.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Whom a password is for, as the questions of that one say who asks.
+struct password_owner {
+    std::string name{}; ///< "mia@web1"; "@web1": whoever it is there
+    /// others may ask on the way to it, and what says nothing of who asks may be theirs
+    bool others_may_ask = true;
+};
+
+/// How a tool's questions are told from those of whoever is passed on the way.
+struct owner_lookup {
+    /// What the owner is called unless a configuration says otherwise.
+    password_owner likely{};
+    /// Prints whom the tool would connect to.
+    std::vector<std::string> argv{};
+    /// The owner by what that has printed; an empty name if it has not said.
+    password_owner (*read)(std::string_view printed) = nullptr;
+    /// Who asks, by a line that asks or precedes the question; empty: it does not say.
+    std::string (*asker)(std::string_view line) = nullptr;
+    /// The tool has not always said who asks: why an older one cannot be trusted with this.
+    /// Null: this one does.
+    const char* cannot_tell = nullptr;
+};
+
+/// True of a name that is `whole`, or what a tool that shortens users and hosts makes of it.
+inline bool names_owner(std::string_view asker, std::string_view whole) {
+    // readpass.c and sshconnect2.c of OpenSSH before 8.5: "%.30s@%.128s's password: "
+    constexpr std::size_t longest_user = 30;
+    constexpr std::size_t longest_host = 128;
+    if (asker.empty()) return false;
+    const std::size_t at = whole.rfind('@');
+    if (at == 0) return asker.size() > whole.size() && asker.ends_with(whole);
+    if (asker == whole || at == std::string_view::npos) return asker == whole;
+    std::string cut(whole.substr(0, at).substr(0, longest_user));
+    cut.append("@").append(whole.substr(at + 1).substr(0, longest_host));
+    return asker == cut;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/boot/prompts/prompt_matcher.hpp ----
 // prompt_matcher.hpp: the questions that a tool asks before it lets anybody in, and who answers
 // them with what.
@@ -29049,6 +29102,7 @@ public:
     enum class reaction : std::uint8_t {
         nothing,
         answer,  ///< type answer() and a newline
+        look_up, ///< run what lookup() says, and give found() what it prints
         decline, ///< type a newline
         /// put question() to a person, in the place of any before, and say to settle() what comes
         /// of it
@@ -29072,6 +29126,10 @@ private:
     std::string question_;         // the latest
     std::string password_asked_;   // the question that the password was typed for
     std::vector<secret> given_;    // a person's answers
+    owner_lookup lookup_;          // if others may ask
+    password_owner owner_;         // once that is looked up
+    std::string asker_;            // of the question, or of lines before it
+    enum class lookup_state : std::uint8_t { none, runs, done } looked_up_{};
     enum reason why_ = reason::none;
     std::string trouble_;
 
@@ -29081,6 +29139,9 @@ public:
     prompt_matcher(recogniser recognise, secret password, reads where)
         : recognise_(recognise), password_(std::move(password)), where_(where) {}
 
+    /// The password is typed to nobody but its owner. Without this, to whoever asks.
+    void for_owner(owner_lookup lookup) { lookup_ = std::move(lookup); }
+
     /// Whether a person can be asked. False at first.
     void person_there(bool yes) noexcept { person_there_ = yes; }
 
@@ -29089,6 +29150,7 @@ public:
     MITOGEN_COLD reaction hear(std::string_view bytes) {
         for (const char c : bytes) {
             if (c == '\n' || c == '\r') {
+                note_asker();
                 line_.clear();
             } else if (line_.size() < longest_line) {
                 line_ += c;
@@ -29101,17 +29163,26 @@ public:
             return was_no_question ? reaction::withdraw : reaction::nothing;
         }
         kind_ = asked;
+        note_asker();
         question_ = presentable(std::exchange(line_, {}));
         asking_ = false;
         if (kind_ == prompt_kind::host_key)
             return give_up(reason::host_key, "the host key is unknown");
         if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() &&
             password_asked_.empty()) {
-            password_asked_ = question_;
-            typing_password_ = true;
-            return reaction::answer;
+            return judge();
         }
-        return person_there_ ? ask() : unanswered();
+        return refuse();
+    }
+
+    /// What was asked for with `look_up`.
+    const owner_lookup& lookup() const noexcept { return lookup_; }
+    /// What came of that; nothing, if it could not be run.
+    MITOGEN_COLD reaction found(std::string_view printed) {
+        looked_up_ = lookup_state::done;
+        owner_ = lookup_.read(printed);
+        if (owner_.name.empty()) owner_ = lookup_.likely;
+        return judge();
     }
 
     /// What has become of a question that was put to a person.
@@ -29124,9 +29195,9 @@ public:
                                "the answer to " + quoted() + " contains a control character");
             given_.push_back(std::move(answer));
             typing_password_ = false;
-            return reaction::answer;
+            return type(reaction::answer);
         case prompt_outcome::declined:
-            if (kind_ == prompt_kind::passphrase) return reaction::decline;
+            if (kind_ == prompt_kind::passphrase) return type(reaction::decline);
             if (question_ == password_asked_)
                 return give_up(reason::auth_incorrect, "the password is incorrect");
             return give_up(reason::auth_required, "nobody answered its question " + quoted());
@@ -29174,6 +29245,43 @@ private:
                    : known;
     }
 
+    /// More than one name is nobody's: what is printed behind the name of who asks is theirs, and
+    /// may lie.
+    void note_asker() {
+        if (!lookup_.asker) return;
+        const std::string name = lookup_.asker(line_);
+        if (!name.empty() && name != asker_) asker_ += (asker_.empty() ? "" : ", ") + name;
+    }
+
+    /// What asks after an answer may be another.
+    reaction type(reaction how) {
+        asker_.clear();
+        return how;
+    }
+
+    reaction type_password() {
+        password_asked_ = question_;
+        typing_password_ = true;
+        return type(reaction::answer);
+    }
+
+    /// Whether the question for the password is its owner's.
+    MITOGEN_COLD reaction judge() {
+        const bool names_count = !lookup_.cannot_tell;
+        if (!lookup_.asker || (names_count && names_owner(asker_, lookup_.likely.name)))
+            return type_password();
+        if (looked_up_ != lookup_state::done) {
+            const bool runs = std::exchange(looked_up_, lookup_state::runs) == lookup_state::runs;
+            return runs ? reaction::nothing : reaction::look_up;
+        }
+        const bool is_owners = names_count && !asker_.empty() ? names_owner(asker_, owner_.name)
+                                                              : !owner_.others_may_ask;
+        return is_owners ? type_password() : refuse();
+    }
+
+    /// The password is no answer to it.
+    reaction refuse() { return person_there_ ? ask() : unanswered(); }
+
     reaction ask() {
         if (++asked_ > most_questions)
             return give_up(reason::auth_required,
@@ -29186,11 +29294,12 @@ private:
     MITOGEN_COLD reaction unanswered() {
         const std::string hint = "router_options::on_prompt";
         switch (kind_) {
-        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::passphrase: return type(reaction::decline);
         case prompt_kind::password:
         case prompt_kind::other:
             if (question_ == password_asked_)
                 return give_up(reason::auth_incorrect, "the password is incorrect");
+            if (password_asked_.empty() && !password_.empty()) return give_up_of_another(hint);
             if (password_asked_.empty() && kind_ == prompt_kind::password)
                 return give_up(reason::auth_required,
                                "a password is required; set .password or " + hint);
@@ -29206,6 +29315,16 @@ private:
                                " as well, which a password does not answer; set " + hint);
         default: return reaction::nothing; // it may yet go on by itself
         }
+    }
+
+    /// A password is there, and was not typed.
+    MITOGEN_COLD reaction give_up_of_another(const std::string& hint) {
+        const std::string& owner = owner_.name;
+        std::string text = "it asks " + quoted() + ", and the password is for " +
+                           (owner.starts_with('@') ? owner.substr(1) : owner);
+        if (lookup_.cannot_tell) text.append(": ").append(lookup_.cannot_tell);
+        return give_up(reason::auth_required,
+                       text + "; for who is passed on the way use a key, or set " + hint);
     }
 
     reaction give_up(enum reason why, std::string text) {
@@ -29247,6 +29366,79 @@ inline prompt_kind ask_for_password(std::string_view line) noexcept {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/boot/prompts/tool_output.hpp ----
+// tool_output.hpp: runs a tool for what it prints, while the loop goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One run of one tool, which has nothing to read. Its end kills the tool.
+///
+/// Threads: loop.
+template <class Io>
+class tool_output {
+    static constexpr std::size_t most = 65536;
+
+    detail::broker_engine<Io>& loop_;
+    typename Io::process process_{};
+    typename Io::descriptor out_{};
+    bound_source<tool_output> source_{};
+    std::string text_;
+    unique_function<void(const std::string&)> done_;
+
+public:
+    explicit tool_output(detail::broker_engine<Io>& loop) : loop_(loop) {}
+    tool_output(tool_output&&) = delete;
+    ~tool_output() { close(); }
+
+    /// Has `done` called, later, with what it has printed, stderr among it, at most 64 KiB; it may
+    /// destroy this. False if it cannot be started.
+    MITOGEN_COLD bool begin(std::vector<std::string> argv,
+                            unique_function<void(const std::string&)> done) {
+        Io& io = loop_.io();
+        typename Io::descriptor theirs;
+        if (io.pipe(out_, theirs) < 0 || io.set_nonblocking(out_.get(), true) < 0) return false;
+        os::spawn_options start;
+        start.path = argv[0];
+        start.argv = std::move(argv);
+        start.out = theirs.get();
+        auto started = io.spawn(start);
+        if (!started) return false;
+        process_ = std::move(*started);
+        done_ = std::move(done);
+        on_ready<&tool_output::readable>(source_, *this, out_.get());
+        return loop_.watch(source_, io::interest::read) >= 0;
+    }
+
+    /// In a child made by fork(): it is not ours.
+    void abandon() noexcept {
+        process_.forget();
+        out_.reset();
+    }
+
+private:
+    void close() {
+        if (!out_) return;
+        loop_.unwatch(source_);
+        out_.reset();
+    }
+
+    void readable() {
+        char bytes[4096];
+        const long n = loop_.io().read(out_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+        if (n > 0) text_.append(bytes, static_cast<std::size_t>(n));
+        if (n > 0 && text_.size() < most) return;
+        close();
+        const std::string text = std::move(text_);
+        auto done = std::move(done_);
+        done(text); // the last that is done here
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/boot/prompts/login_prompts.hpp ----
 // login_prompts.hpp: carries questions of a tool to whoever answers them, and the answers to where
 // the tool reads them.
@@ -29264,7 +29456,8 @@ class login_prompts final : public questions {
     child_stderr<Io>& err_;
     bootstrap_io<Io>& channel_;
     unique_function<void(const error&)> failed_;
-    std::shared_ptr<open_question<Io>> open_; // put to a person
+    std::shared_ptr<open_question<Io>> open_;   // put to a person
+    std::unique_ptr<tool_output<Io>> looks_up_; // whose the password is
     bool over_ = false;
 
 public:
@@ -29290,6 +29483,7 @@ public:
     /// The attempt has failed: no more questions, and no more answers.
     void close() override {
         over_ = true;
+        looks_up_.reset();
         withdraw();
     }
 
@@ -29313,6 +29507,10 @@ public:
         plan_.ask.reset();
     }
 
+    void abandon() noexcept override {
+        if (looks_up_) looks_up_->abandon();
+    }
+
 private:
     /// It asks no more.
     bool past() const {
@@ -29329,6 +29527,7 @@ private:
         case prompt_matcher::reaction::nothing: return;
         case prompt_matcher::reaction::ask: return ask();
         case prompt_matcher::reaction::withdraw: return withdraw();
+        case prompt_matcher::reaction::look_up: return look_up();
         case prompt_matcher::reaction::answer: type(tool.answer().reveal()); [[fallthrough]];
         case prompt_matcher::reaction::decline: type("\n"); break;
         case prompt_matcher::reaction::give_up: {
@@ -29344,6 +29543,16 @@ private:
     void type(std::string_view text) {
         if (plan_.prompts->where() == prompt_matcher::reads::input) return channel_.type(text);
         err_.type(text);
+    }
+
+    void look_up() {
+        withdraw();
+        looks_up_ = std::make_unique<tool_output<Io>>(loop_);
+        const auto found = [this](const std::string& printed) {
+            looks_up_.reset();
+            if (!past()) react(plan_.prompts->found(printed));
+        };
+        if (!looks_up_->begin(plan_.prompts->lookup().argv, found)) found({});
     }
 
     void ask() {
@@ -42579,6 +42788,7 @@ struct planned_ssh : ssh {
         if (may_ask()) {
             p.prompts = std::make_shared<prompt_matcher>(&recognise, password,
                                                          prompt_matcher::reads::terminal);
+            p.prompts->for_owner(whose_password());
             p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
             // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
         } else if (!proxy_jump.empty()) {
@@ -42590,6 +42800,14 @@ struct planned_ssh : ssh {
 
     /// The command that is executed, first stage included.
     MITOGEN_COLD std::vector<std::string> arguments() const {
+        std::vector<std::string> a = login_arguments();
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
+        return a;
+    }
+
+private:
+    /// The same without what is executed there.
+    MITOGEN_COLD std::vector<std::string> login_arguments() const {
         std::vector<std::string> a{ssh_path};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
@@ -42628,25 +42846,86 @@ struct planned_ssh : ssh {
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
         // What people configure for their own sessions. The first value counts: ssh_args win.
         option("ClearAllForwardings yes");
-        const auto& [has_command, has_session] = newer_options();
-        if (has_command) option("RemoteCommand none");
-        if (has_session) {
+        const newer_words has = newer();
+        if (has.remote_command) option("RemoteCommand none");
+        if (has.session_type) {
             option("SessionType default");
             option("StdinNull no");
             option("ForkAfterAuthentication no");
         }
         a.push_back(hostname);
-        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
-private:
-    /// Whether that ssh has RemoteCommand (since OpenSSH 7.6), and the three options that say what
-    /// a session is (8.7): one that has not would end with an error.
-    MITOGEN_COLD std::pair<bool, bool> newer_options() const {
-        static os::program_words known({"remotecommand", "forkafterauthentication"});
+    /// What that ssh has: RemoteCommand (since OpenSSH 7.6) and the three options that say what a
+    /// session is (8.7), without which these would end it with an error; and the name of who asks
+    /// in front of the questions of a server (8.5).
+    struct newer_words {
+        bool remote_command;
+        bool session_type;
+        bool names_asker;
+    };
+    MITOGEN_COLD newer_words newer() const {
+        static os::program_words known({"remotecommand", "forkafterauthentication", "(%s@%s) "});
         const std::vector<bool> has = known.of(ssh_path);
-        return {has[0], has[1]};
+        return {has[0], has[1], has[2]};
+    }
+
+    /// The host that is to be reached, and not one before it, by the name that its questions have.
+    MITOGEN_COLD owner_lookup whose_password() const {
+        owner_lookup l;
+        l.likely.name = username + "@" + in_small_letters(hostname);
+        l.likely.others_may_ask = !proxy_jump.empty();
+        l.argv = login_arguments();
+        l.argv.insert(l.argv.begin() + 1, "-G"); // ssh(1): what the configuration comes to
+        l.read = &read_configuration;
+        l.asker = &asker_of;
+        if (!newer().names_asker)
+            l.cannot_tell = "this ssh, older than OpenSSH 8.5, does not say whose questions it puts";
+        return l;
+    }
+
+    static std::string in_small_letters(std::string_view text) {
+        std::string small(text);
+        for (char& c : small)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        return small;
+    }
+
+    /// Whom `ssh -G` would connect to.
+    MITOGEN_COLD static password_owner read_configuration(std::string_view printed) {
+        password_owner owner;
+        owner.others_may_ask = false;
+        std::string_view user;
+        std::string_view host;
+        for (std::string_view left = printed; !left.empty();) {
+            const std::string_view line = left.substr(0, left.find('\n'));
+            left.remove_prefix(std::min(line.size() + 1, left.size()));
+            const std::string_view key = line.substr(0, line.find(' '));
+            const std::string_view value = line.substr(std::min(key.size() + 1, line.size()));
+            if (key == "user") user = value;
+            if (key == "hostname" && host.empty()) host = value;
+            if (key == "hostkeyalias") host = value;
+            if ((key == "proxyjump" || key == "proxycommand") && value != "none")
+                owner.others_may_ask = true;
+        }
+        if (!user.empty() && !host.empty())
+            owner.name.append(user).append("@").append(host);
+        return owner;
+    }
+
+    /// Who asks, in ssh's own words: "(mia@web1) " before what a server says (sshconnect2.c), or
+    /// "mia@web1's password: ".
+    static std::string asker_of(std::string_view line) {
+        constexpr std::string_view own = "'s password: ";
+        if (line.starts_with('(')) {
+            const std::string_view name = line.substr(1, line.find(") ") - 1);
+            return std::string(line.find(") ") != line.npos && name.find('@') != name.npos
+                                   ? name
+                                   : std::string_view());
+        }
+        return std::string(line.ends_with(own) ? line.substr(0, line.size() - own.size())
+                                               : std::string_view());
     }
 
     bool may_ask() const noexcept { return interactive || !password.empty(); }

@@ -29,6 +29,32 @@ prompt_matcher with(std::string_view password) {
     return {&recognise, password, prompt_matcher::reads::terminal};
 }
 
+std::string before_colon(std::string_view line) {
+    const std::size_t at = line.find(": ");
+    return std::string(line.substr(0, at == std::string_view::npos ? 0 : at));
+}
+
+/// Its questions say who asks: "mia@web: password:". Looked up, it is whoever that prints; with a
+/// '+' behind it, others may ask, too.
+prompt_matcher for_owner(const std::string& likely, const char* cannot_tell = nullptr) {
+    prompt_matcher p(
+        [](std::string_view line) {
+            return line.ends_with("password:") ? prompt_kind::password : prompt_kind::none;
+        },
+        "secret", prompt_matcher::reads::terminal);
+    mitogen::detail::owner_lookup l;
+    l.likely.name = likely;
+    l.argv = {"tool", "-G"};
+    l.read = [](std::string_view printed) {
+        return mitogen::detail::password_owner{std::string(printed.substr(0, printed.find('+'))),
+                                               printed.ends_with('+')};
+    };
+    l.asker = &before_colon;
+    l.cannot_tell = cannot_tell;
+    p.for_owner(std::move(l));
+    return p;
+}
+
 } // namespace
 
 TEST_CASE("a password is typed when it is asked for") {
@@ -260,4 +286,86 @@ TEST_CASE("a machine without a free terminal is overloaded, and nothing is left"
     REQUIRE_FALSE(made);
     CHECK(made.error().reason() == mitogen::reason::overloaded);
     CHECK_THAT(made.error().what(), Catch::Contains("terminal"));
+}
+
+TEST_CASE("a password is typed to its owner, and to nobody on the way") {
+    using mitogen::reason;
+    prompt_matcher p = for_owner("mia@web");
+    SECTION("who asks by the name that was expected") {
+        CHECK(p.hear("mia@web: password:") == reaction::answer);
+    }
+    SECTION("who has another name") {
+        REQUIRE(p.hear("mia@alias: password:") == reaction::look_up);
+        CHECK(p.lookup().argv == std::vector<std::string>{"tool", "-G"});
+        CHECK(p.hear("\nmia@alias: password:") == reaction::nothing); // it is being looked up
+        CHECK_FALSE(p.answered());
+        CHECK(p.found("mia@alias+") == reaction::answer);
+        CHECK(p.answer().reveal() == "secret");
+    }
+    SECTION("and not to another one") {
+        REQUIRE(p.hear("mia@gate: password:") == reaction::look_up);
+        REQUIRE(p.found("mia@web+") == reaction::give_up);
+        CHECK(p.why() == reason::auth_required);
+        CHECK_THAT(p.trouble(), Catch::Contains("it asks \"mia@gate: password:\"") &&
+                                    Catch::Contains("the password is for mia@web"));
+        CHECK_FALSE(p.answered());
+    }
+    SECTION("nor to one whose configuration nobody can read") {
+        REQUIRE(p.hear("mia@gate: password:") == reaction::look_up);
+        REQUIRE(p.found("") == reaction::give_up);
+    }
+    SECTION("nor to one that says a name behind its own") {
+        REQUIRE(p.hear("mia@gate: be welcome\nmia@web: password:") == reaction::look_up);
+        CHECK(p.found("mia@web+") == reaction::give_up);
+    }
+    SECTION("nor to one that says a name before its own") {
+        REQUIRE(p.hear("mia@web: be welcome\nmia@gate: password:") == reaction::look_up);
+        CHECK(p.found("mia@web+") == reaction::give_up);
+    }
+    SECTION("another one is a person's, and the owner's is the password's still") {
+        p.person_there(true);
+        REQUIRE(p.hear("mia@gate: password:") == reaction::look_up);
+        REQUIRE(p.found("mia@web+") == reaction::ask);
+        CHECK(p.question() == "mia@gate: password:");
+        REQUIRE(p.settle(outcome::answered, "of gate") == reaction::answer);
+        CHECK(p.answer().reveal() == "of gate");
+        CHECK(p.hear("\nmia@web: password:") == reaction::answer);
+        CHECK(p.answer().reveal() == "secret");
+    }
+    SECTION("who says nothing may be another") {
+        REQUIRE(p.hear("password:") == reaction::look_up);
+        const bool others = GENERATE(true, false);
+        CHECK(p.found(others ? "mia@web+" : "mia@web") ==
+              (others ? reaction::give_up : reaction::answer));
+    }
+}
+
+TEST_CASE("whoever asks at the owner's machine is its owner, if no user was named") {
+    prompt_matcher p = for_owner("@web");
+    CHECK(p.hear("root@gate: password:") == reaction::look_up);
+    p = for_owner("@web");
+    CHECK(p.hear("@web: password:") == reaction::look_up);
+    p = for_owner("@web");
+    CHECK(p.hear("root@web: password:") == reaction::answer);
+}
+
+TEST_CASE("where names may be lies, the password is typed only if nobody else can ask") {
+    prompt_matcher p = for_owner("mia@web", "it is too old");
+    REQUIRE(p.hear("mia@web: password:") == reaction::look_up);
+    SECTION("somebody can") {
+        REQUIRE(p.found("mia@web+") == reaction::give_up);
+        CHECK_THAT(p.trouble(), Catch::Contains("it is too old"));
+    }
+    SECTION("nobody can") { CHECK(p.found("mia@web") == reaction::answer); }
+}
+
+TEST_CASE("names are recognised that are longer than a tool shows them") {
+    using mitogen::detail::names_owner;
+    const std::string user(40, 'u');
+    const std::string host(140, 'h');
+    CHECK(names_owner(user + "@" + host, user + "@" + host));
+    CHECK(names_owner(user.substr(0, 30) + "@" + host.substr(0, 128), user + "@" + host));
+    CHECK_FALSE(names_owner(user.substr(0, 29) + "@" + host.substr(0, 128), user + "@" + host));
+    CHECK_FALSE(names_owner("", ""));
+    CHECK_FALSE(names_owner("mia@web", "mia@web1"));
 }

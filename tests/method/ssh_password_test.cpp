@@ -109,6 +109,11 @@ TEST_CASE("ssh is told the password that it asks for") {
         auto child = h.router.local();
         CHECK(child.connect(h.login(by_password)).call<&user>() == 4001);
     }
+    SECTION("of a host that a configuration calls otherwise") {
+        mitogen::ssh how = h.login(GENERATE(as<std::string>{}, by_password, by_pam));
+        how.ssh_args.insert(how.ssh_args.end(), {"-o", "HostKeyAlias another.name"});
+        CHECK(h.router.connect(how).call<&user>() == 4001);
+    }
     SECTION("after the passphrase of a key, which is another matter") {
         run("ssh-keygen -q -t ed25519 -N 'phrase of its own' -f " + h.users.dir() + "/key");
         mitogen::ssh how = h.login(by_password);
@@ -137,6 +142,41 @@ TEST_CASE("a password that opens no host is a typed error") {
         const auto e = support::refusal(h.router, how);
         CHECK(e.reason() == mitogen::reason::auth_incorrect);
         CHECK_THAT(e.what(), Contains("nobody asked for the password"));
+    }
+}
+
+TEST_CASE("ssh tells the password to nobody on the way") {
+    if (!host::possible()) return;
+    const support::person who({"of the gate"});
+    const bool person = GENERATE(true, false);
+    host h(person ? who.callback() : mitogen::prompt_callback());
+    mitogen::ssh how = h.login(by_password);
+    // what the ssh of a jump host shows, whatever that host puts behind its name
+    const std::string asks = GENERATE(as<std::string>{}, "jim@gate\\047s password: ",
+                                      "(jim@gate) Password: ",
+                                      "(jim@gate) be welcome\\nmia@private\\047s password: ");
+    const std::string heard = h.users.dir() + "/heard";
+    std::string& way = how.ssh_args.back();
+    REQUIRE_THAT(way, Catch::StartsWith("ProxyCommand "));
+    way.insert(std::string("ProxyCommand ").size(), // ssh puts "exec" before it
+               "3>/dev/null; printf '" + asks +
+                                                        "' >/dev/tty; read -r answer </dev/tty; "
+                                                        "printf %%s \"$answer\" >" +
+                                                        heard + "; exec ");
+    const auto told = [&] {
+        std::string text;
+        std::getline(std::ifstream(heard), text);
+        return text;
+    };
+    if (person) {
+        CHECK(h.router.connect(how).call<&user>() == 4001);
+        CHECK(told() == "of the gate");
+        CHECK(who.asked().size() == 1);
+    } else {
+        const auto e = support::refusal(h.router, how);
+        CHECK(e.reason() == mitogen::reason::auth_required);
+        CHECK_THAT(e.what(), Contains("the password is for mia@private") && Contains("on_prompt"));
+        CHECK(told() == "");
     }
 }
 

@@ -137,7 +137,10 @@ public:
     }
 
     /// In a child made by fork(): closes the descriptors.
-    void abandon() noexcept { channel_.abandon(); }
+    void abandon() noexcept {
+        if (questions_) questions_->abandon();
+        channel_.abandon();
+    }
 };
 
 } // namespace detail

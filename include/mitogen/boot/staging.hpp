@@ -41,6 +41,8 @@ public:
     virtual void mask(std::string& words) = 0;
     /// The child is up: no more questions. Forgets all answers.
     virtual void finish() = 0;
+    /// In a child made by fork(): what runs is not ours.
+    virtual void abandon() noexcept = 0;
 };
 
 /// A router's half: the programs that its children are sent or ask for, and the person who is

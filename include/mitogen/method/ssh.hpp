@@ -9,6 +9,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/boot/boot_plan.hpp>
 #include <mitogen/boot/first_stage.hpp>
+#include <mitogen/boot/prompts/password_owner.hpp>
 #include <mitogen/boot/prompts/prompt_matcher.hpp>
 #include <mitogen/boot/staged_boot.hpp>
 #include <mitogen/codec/secret.hpp>
@@ -65,6 +66,7 @@ struct planned_ssh : ssh {
         if (may_ask()) {
             p.prompts = std::make_shared<prompt_matcher>(&recognise, password,
                                                          prompt_matcher::reads::terminal);
+            p.prompts->for_owner(whose_password());
             p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
             // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
         } else if (!proxy_jump.empty()) {
@@ -76,6 +78,14 @@ struct planned_ssh : ssh {
 
     /// The command that is executed, first stage included.
     MITOGEN_COLD std::vector<std::string> arguments() const {
+        std::vector<std::string> a = login_arguments();
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
+        return a;
+    }
+
+private:
+    /// The same without what is executed there.
+    MITOGEN_COLD std::vector<std::string> login_arguments() const {
         std::vector<std::string> a{ssh_path};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
@@ -114,25 +124,87 @@ struct planned_ssh : ssh {
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
         // What people configure for their own sessions. The first value counts: ssh_args win.
         option("ClearAllForwardings yes");
-        const auto& [has_command, has_session] = newer_options();
-        if (has_command) option("RemoteCommand none");
-        if (has_session) {
+        const newer_words has = newer();
+        if (has.remote_command) option("RemoteCommand none");
+        if (has.session_type) {
             option("SessionType default");
             option("StdinNull no");
             option("ForkAfterAuthentication no");
         }
         a.push_back(hostname);
-        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
-private:
-    /// Whether that ssh has RemoteCommand (since OpenSSH 7.6), and the three options that say what
-    /// a session is (8.7): one that has not would end with an error.
-    MITOGEN_COLD std::pair<bool, bool> newer_options() const {
-        static os::program_words known({"remotecommand", "forkafterauthentication"});
+    /// What that ssh has: RemoteCommand (since OpenSSH 7.6) and the three options that say what a
+    /// session is (8.7), without which these would end it with an error; and the name of who asks
+    /// in front of the questions of a server (8.5).
+    struct newer_words {
+        bool remote_command;
+        bool session_type;
+        bool names_asker;
+    };
+    MITOGEN_COLD newer_words newer() const {
+        static os::program_words known({"remotecommand", "forkafterauthentication", "(%s@%s) "});
         const std::vector<bool> has = known.of(ssh_path);
-        return {has[0], has[1]};
+        return {has[0], has[1], has[2]};
+    }
+
+    /// The host that is to be reached, and not one before it, by the name that its questions have.
+    MITOGEN_COLD owner_lookup whose_password() const {
+        owner_lookup l;
+        l.likely.name = username + "@" + in_small_letters(hostname);
+        l.likely.others_may_ask = !proxy_jump.empty();
+        l.argv = login_arguments();
+        l.argv.insert(l.argv.begin() + 1, "-G"); // ssh(1): what the configuration comes to
+        l.read = &read_configuration;
+        l.asker = &asker_of;
+        if (!newer().names_asker)
+            l.cannot_tell =
+                "this ssh, older than OpenSSH 8.5, does not say whose questions it puts";
+        return l;
+    }
+
+    static std::string in_small_letters(std::string_view text) {
+        std::string small(text);
+        for (char& c : small)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        return small;
+    }
+
+    /// Whom `ssh -G` would connect to.
+    MITOGEN_COLD static password_owner read_configuration(std::string_view printed) {
+        password_owner owner;
+        owner.others_may_ask = false;
+        std::string_view user;
+        std::string_view host;
+        for (std::string_view left = printed; !left.empty();) {
+            const std::string_view line = left.substr(0, left.find('\n'));
+            left.remove_prefix(std::min(line.size() + 1, left.size()));
+            const std::string_view key = line.substr(0, line.find(' '));
+            const std::string_view value = line.substr(std::min(key.size() + 1, line.size()));
+            if (key == "user") user = value;
+            if (key == "hostname" && host.empty()) host = value;
+            if (key == "hostkeyalias") host = value;
+            if ((key == "proxyjump" || key == "proxycommand") && value != "none")
+                owner.others_may_ask = true;
+        }
+        if (!user.empty() && !host.empty())
+            owner.name.append(user).append("@").append(host);
+        return owner;
+    }
+
+    /// Who asks, in ssh's own words: "(mia@web1) " before what a server says (sshconnect2.c), or
+    /// "mia@web1's password: ".
+    static std::string asker_of(std::string_view line) {
+        constexpr std::string_view own = "'s password: ";
+        if (line.starts_with('(')) {
+            const std::string_view name = line.substr(1, line.find(") ") - 1);
+            return std::string(line.find(") ") != line.npos && name.find('@') != name.npos
+                                   ? name
+                                   : std::string_view());
+        }
+        return std::string(line.ends_with(own) ? line.substr(0, line.size() - own.size())
+                                               : std::string_view());
     }
 
     bool may_ask() const noexcept { return interactive || !password.empty(); }

@@ -38,7 +38,9 @@ struct ssh {
     std::string identity_file{}; ///< private key; empty: as ssh decides
     /// with identity_file: no other keys, such as the agent's, are tried
     bool identities_only = true;
-    /// empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    /// empty: keys and the like only. Only the host that is to be reached is told, and none that is
+    /// passed on the way: its questions have its name, or that of its HostName or HostKeyAlias
+    /// (`ssh -G`). What others ask goes to router_options::on_prompt
     secret password{};
     /// questions that no option answers go to router_options::on_prompt
     bool interactive = false;

@@ -11,6 +11,7 @@
 #include <mitogen/boot/prompts/open_question.hpp>
 #include <mitogen/boot/prompts/prompt.hpp>
 #include <mitogen/boot/prompts/prompt_matcher.hpp>
+#include <mitogen/boot/prompts/tool_output.hpp>
 #include <mitogen/boot/staging.hpp>
 #include <mitogen/child/child_stderr.hpp>
 #include <mitogen/loop/broker_engine.hpp>
@@ -33,7 +34,8 @@ class login_prompts final : public questions {
     child_stderr<Io>& err_;
     bootstrap_io<Io>& channel_;
     unique_function<void(const error&)> failed_;
-    std::shared_ptr<open_question<Io>> open_; // put to a person
+    std::shared_ptr<open_question<Io>> open_;   // put to a person
+    std::unique_ptr<tool_output<Io>> looks_up_; // whose the password is
     bool over_ = false;
 
 public:
@@ -59,6 +61,7 @@ public:
     /// The attempt has failed: no more questions, and no more answers.
     void close() override {
         over_ = true;
+        looks_up_.reset();
         withdraw();
     }
 
@@ -82,6 +85,10 @@ public:
         plan_.ask.reset();
     }
 
+    void abandon() noexcept override {
+        if (looks_up_) looks_up_->abandon();
+    }
+
 private:
     /// It asks no more.
     bool past() const {
@@ -98,6 +105,7 @@ private:
         case prompt_matcher::reaction::nothing: return;
         case prompt_matcher::reaction::ask: return ask();
         case prompt_matcher::reaction::withdraw: return withdraw();
+        case prompt_matcher::reaction::look_up: return look_up();
         case prompt_matcher::reaction::answer: type(tool.answer().reveal()); [[fallthrough]];
         case prompt_matcher::reaction::decline: type("\n"); break;
         case prompt_matcher::reaction::give_up: {
@@ -113,6 +121,16 @@ private:
     void type(std::string_view text) {
         if (plan_.prompts->where() == prompt_matcher::reads::input) return channel_.type(text);
         err_.type(text);
+    }
+
+    void look_up() {
+        withdraw();
+        looks_up_ = std::make_unique<tool_output<Io>>(loop_);
+        const auto found = [this](const std::string& printed) {
+            looks_up_.reset();
+            if (!past()) react(plan_.prompts->found(printed));
+        };
+        if (!looks_up_->begin(plan_.prompts->lookup().argv, found)) found({});
     }
 
     void ask() {

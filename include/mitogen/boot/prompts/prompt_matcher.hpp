@@ -5,6 +5,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/boot/prompts/password_owner.hpp>
 #include <mitogen/boot/prompts/prompt.hpp>
 #include <mitogen/child/text_tail.hpp>
 #include <mitogen/codec/secret.hpp>
@@ -81,6 +82,7 @@ public:
     enum class reaction : std::uint8_t {
         nothing,
         answer,  ///< type answer() and a newline
+        look_up, ///< run what lookup() says, and give found() what it prints
         decline, ///< type a newline
         /// put question() to a person, in the place of any before, and say to settle() what comes
         /// of it
@@ -104,6 +106,10 @@ private:
     std::string question_;         // the latest
     std::string password_asked_;   // the question that the password was typed for
     std::vector<secret> given_;    // a person's answers
+    owner_lookup lookup_;          // if others may ask
+    password_owner owner_;         // once that is looked up
+    std::string asker_;            // of the question, or of lines before it
+    enum class lookup_state : std::uint8_t { none, runs, done } looked_up_{};
     enum reason why_ = reason::none;
     std::string trouble_;
 
@@ -113,6 +119,9 @@ public:
     prompt_matcher(recogniser recognise, secret password, reads where)
         : recognise_(recognise), password_(std::move(password)), where_(where) {}
 
+    /// The password is typed to nobody but its owner. Without this, to whoever asks.
+    void for_owner(owner_lookup lookup) { lookup_ = std::move(lookup); }
+
     /// Whether a person can be asked. False at first.
     void person_there(bool yes) noexcept { person_there_ = yes; }
 
@@ -121,6 +130,7 @@ public:
     MITOGEN_COLD reaction hear(std::string_view bytes) {
         for (const char c : bytes) {
             if (c == '\n' || c == '\r') {
+                note_asker();
                 line_.clear();
             } else if (line_.size() < longest_line) {
                 line_ += c;
@@ -133,17 +143,26 @@ public:
             return was_no_question ? reaction::withdraw : reaction::nothing;
         }
         kind_ = asked;
+        note_asker();
         question_ = presentable(std::exchange(line_, {}));
         asking_ = false;
         if (kind_ == prompt_kind::host_key)
             return give_up(reason::host_key, "the host key is unknown");
         if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() &&
             password_asked_.empty()) {
-            password_asked_ = question_;
-            typing_password_ = true;
-            return reaction::answer;
+            return judge();
         }
-        return person_there_ ? ask() : unanswered();
+        return refuse();
+    }
+
+    /// What was asked for with `look_up`.
+    const owner_lookup& lookup() const noexcept { return lookup_; }
+    /// What came of that; nothing, if it could not be run.
+    MITOGEN_COLD reaction found(std::string_view printed) {
+        looked_up_ = lookup_state::done;
+        owner_ = lookup_.read(printed);
+        if (owner_.name.empty()) owner_ = lookup_.likely;
+        return judge();
     }
 
     /// What has become of a question that was put to a person.
@@ -156,9 +175,9 @@ public:
                                "the answer to " + quoted() + " contains a control character");
             given_.push_back(std::move(answer));
             typing_password_ = false;
-            return reaction::answer;
+            return type(reaction::answer);
         case prompt_outcome::declined:
-            if (kind_ == prompt_kind::passphrase) return reaction::decline;
+            if (kind_ == prompt_kind::passphrase) return type(reaction::decline);
             if (question_ == password_asked_)
                 return give_up(reason::auth_incorrect, "the password is incorrect");
             return give_up(reason::auth_required, "nobody answered its question " + quoted());
@@ -206,6 +225,43 @@ private:
                    : known;
     }
 
+    /// More than one name is nobody's: what is printed behind the name of who asks is theirs, and
+    /// may lie.
+    void note_asker() {
+        if (!lookup_.asker) return;
+        const std::string name = lookup_.asker(line_);
+        if (!name.empty() && name != asker_) asker_ += (asker_.empty() ? "" : ", ") + name;
+    }
+
+    /// What asks after an answer may be another.
+    reaction type(reaction how) {
+        asker_.clear();
+        return how;
+    }
+
+    reaction type_password() {
+        password_asked_ = question_;
+        typing_password_ = true;
+        return type(reaction::answer);
+    }
+
+    /// Whether the question for the password is its owner's.
+    MITOGEN_COLD reaction judge() {
+        const bool names_count = !lookup_.cannot_tell;
+        if (!lookup_.asker || (names_count && names_owner(asker_, lookup_.likely.name)))
+            return type_password();
+        if (looked_up_ != lookup_state::done) {
+            const bool runs = std::exchange(looked_up_, lookup_state::runs) == lookup_state::runs;
+            return runs ? reaction::nothing : reaction::look_up;
+        }
+        const bool is_owners = names_count && !asker_.empty() ? names_owner(asker_, owner_.name)
+                                                              : !owner_.others_may_ask;
+        return is_owners ? type_password() : refuse();
+    }
+
+    /// The password is no answer to it.
+    reaction refuse() { return person_there_ ? ask() : unanswered(); }
+
     reaction ask() {
         if (++asked_ > most_questions)
             return give_up(reason::auth_required,
@@ -218,11 +274,12 @@ private:
     MITOGEN_COLD reaction unanswered() {
         const std::string hint = "router_options::on_prompt";
         switch (kind_) {
-        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::passphrase: return type(reaction::decline);
         case prompt_kind::password:
         case prompt_kind::other:
             if (question_ == password_asked_)
                 return give_up(reason::auth_incorrect, "the password is incorrect");
+            if (password_asked_.empty() && !password_.empty()) return give_up_of_another(hint);
             if (password_asked_.empty() && kind_ == prompt_kind::password)
                 return give_up(reason::auth_required,
                                "a password is required; set .password or " + hint);
@@ -238,6 +295,16 @@ private:
                                " as well, which a password does not answer; set " + hint);
         default: return reaction::nothing; // it may yet go on by itself
         }
+    }
+
+    /// A password is there, and was not typed.
+    MITOGEN_COLD reaction give_up_of_another(const std::string& hint) {
+        const std::string& owner = owner_.name;
+        std::string text = "it asks " + quoted() + ", and the password is for " +
+                           (owner.starts_with('@') ? owner.substr(1) : owner);
+        if (lookup_.cannot_tell) text.append(": ").append(lookup_.cannot_tell);
+        return give_up(reason::auth_required,
+                       text + "; for who is passed on the way use a key, or set " + hint);
     }
 
     reaction give_up(enum reason why, std::string text) {
