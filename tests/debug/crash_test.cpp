@@ -14,10 +14,12 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <sys/mman.h>
 #include <thread>
 #include <vector>
 
@@ -56,6 +58,62 @@ void breaks_promise() { promises(); }
     return n < 0 ? n : recurses(n + 1) + used[0];
 }
 void overflows() { sink = recurses(1); }
+void overflows_in_pool() { sink = recurses(1); }
+
+/// The first page of a file that has none.
+[[gnu::noinline]] void stores_behind_end() {
+    std::FILE* const file = std::tmpfile();
+    void* const page = ::mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, ::fileno(file), 0);
+    *static_cast<volatile char*>(page) = 1;
+    sink = sink + 1;
+}
+void faults_on_bus() { stores_behind_end(); }
+
+[[gnu::noinline]] void is_no_instruction() {
+#if defined(__x86_64__) || defined(__i386__)
+    asm volatile("ud2");
+#else
+    std::raise(SIGILL);
+#endif
+    sink = sink + 1;
+}
+void executes_nonsense() { is_no_instruction(); }
+
+[[gnu::noinline]] int divides(int by) {
+#if defined(__x86_64__) || defined(__i386__)
+    return 1 / by;
+#else
+    return std::raise(SIGFPE) + by;
+#endif
+}
+void divides_by_zero() { sink = divides(sink); }
+
+struct half_made {
+    half_made() { early(); }
+    virtual ~half_made() = default;
+    [[gnu::noinline]] void early() {
+        work();
+        sink = sink + 1;
+    }
+    virtual void work() = 0;
+};
+struct whole : half_made {
+    void work() override { sink = sink + 1; }
+};
+[[gnu::noinline]] void calls_pure_virtual() {
+    whole made;
+    made.work();
+}
+void uses_half_made() { calls_pure_virtual(); }
+
+struct dies_last {
+    ~dies_last() {
+        if (armed) stores();
+    }
+    bool armed = false;
+};
+dies_last at_exit;
+void dies_behind_main() { at_exit.armed = true; }
 
 /// While others are in malloc() and hold a mutex.
 void in_busy_process() {
@@ -74,6 +132,8 @@ void in_busy_process() {
 
 template <>
 inline constexpr auto mitogen::run_on<&crashes::in_busy_process> = mitogen::on::pool;
+template <>
+inline constexpr auto mitogen::run_on<&crashes::overflows_in_pool> = mitogen::on::pool;
 
 namespace {
 
@@ -193,6 +253,36 @@ TEST_CASE("an exception that leaves a noexcept function is reported") {
 
 TEST_CASE("the end of the stack is reported") {
     check(crash<&crashes::overflows>(true), "SIGSEGV", "crashes::recurses(int)");
+}
+
+TEST_CASE("the end of the stack of a thread of the pool is reported") {
+    check(crash<&crashes::overflows_in_pool>(true), "SIGSEGV", "crashes::recurses(int)");
+}
+
+TEST_CASE("other signals of a fault are reported as what they are") {
+    SECTION("memory behind the end of a file") {
+        check(crash<&crashes::faults_on_bus>(true), "SIGBUS", "crashes::stores_behind_end()");
+    }
+    SECTION("no instruction") {
+        check(crash<&crashes::executes_nonsense>(true), "SIGILL", "crashes::is_no_instruction()");
+    }
+    SECTION("a division by zero") {
+        check(crash<&crashes::divides_by_zero>(true), "SIGFPE", "crashes::divides(int)");
+    }
+}
+
+TEST_CASE("a pure virtual call is reported") {
+    const outcome o = crash<&crashes::uses_half_made>(true);
+    check(o, "SIGABRT", "crashes::half_made::");
+    CHECK(contains(o.error, "pure virtual method called"));
+}
+
+TEST_CASE("a fault in a static destructor is reported") {
+    const outcome o = crash<&crashes::dies_behind_main>(true);
+    INFO(o.all);
+    CHECK(o.error.empty()); // it has answered before
+    CHECK(contains(o.crashes, "SIGSEGV"));
+    CHECK(contains(o.crashes, store_line()));
 }
 
 TEST_CASE("a fault is reported while another thread holds locks, in a thread of the pool") {
