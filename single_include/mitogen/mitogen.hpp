@@ -13689,7 +13689,8 @@ enum class authority : std::uint8_t {
 struct listen_options {
     mitogen::authority authority = mitogen::authority::none;
     std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
-    /// connected and no context yet; others wait for one of them to go on
+    /// connected and no context yet. Others wait for one of them to go on; who has said nothing for
+    /// 50 ms gives way to them
     std::uint32_t most_waiting = 32;
     /// for those who join; empty: this context's own
     std::optional<mitogen::limits> limits{};
@@ -40439,6 +40440,7 @@ private:
     typename Io::descriptor socket_; // until it is up
     bound_source<join_peer> source_{};
     timer timer_;
+    instant since_ = 0; // it has been listened to
     context_id lost_by_ = no_context; // who has asked it to leave
     stage stage_ = stage::asking;
     handshake::hello_reader reader_{joining::request_rules};
@@ -40466,11 +40468,15 @@ public:
     bool up() const noexcept { return stage_ == stage::up; }
     /// True for one whose handshake is under way.
     bool waiting() const noexcept { return stage_ < stage::up; }
+    /// True until it has said what it wants.
+    bool asking() const noexcept { return stage_ == stage::asking; }
+    /// When it was first listened to.
+    instant since() const noexcept { return since_; }
 
     /// Begins to listen to it.
     void begin() {
-        router_.loop().set_timer(timer_,
-                                 after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
+        since_ = router_.loop().io().now();
+        router_.loop().set_timer(timer_, after(since_, to_ns(terms_.handshake_timeout)));
         if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
             drop("cannot watch it: " + os::errno_text(static_cast<int>(-rc)));
     }
@@ -40497,6 +40503,12 @@ public:
         const buffer notice = encode_error(why);
         answer_.refusal.assign(notice.data(), notice.data() + notice.size());
         say(stage::refused);
+    }
+
+    /// Others come after it: unless it says now what it wants, it is dropped.
+    void give_way() {
+        read();
+        if (asking()) drop("it has not asked to join while others wait (most_waiting)");
     }
 
     /// Asks it to leave; after some time cuts its link.
@@ -40653,7 +40665,8 @@ class listeners final : public listening<Io>, private join_peer<Io>::events {
         os::local_listener file;
         listen_options options;
         bound_source<open_socket> ready{};
-        timer resume{};
+        timer resume{};   // after a pause
+        timer give_way{}; // somebody may be old enough
 
         void on_client() { owner.accept(*this); }
     };
@@ -40670,6 +40683,8 @@ class listeners final : public listening<Io>, private join_peer<Io>::events {
     // before accept() is tried again that found no descriptor
     static constexpr duration_ns pause = 100'000'000;
     static constexpr int most_at_once = 16; // accepted in one turn of the loop
+    // what a client asks is there when it connects, or soon
+    static constexpr duration_ns least_patience = 50'000'000;
 
 public:
     listeners(router_engine<Io>& node, children<Io>& below)
@@ -40684,6 +40699,7 @@ public:
             new open_socket{*this, ++last_number_, std::move(file), options});
         on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
         s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
+        s->give_way.fire = [from = s.get()] { from->owner.look_after(*from); };
         if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
             return os::failure("watch(" + s->file.path() + ")", rc);
         sockets_.push_back(std::move(s));
@@ -40696,6 +40712,7 @@ public:
             if (s->number != number) return false;
             node_.loop().unwatch(s->ready);
             node_.loop().cancel_timer(s->resume);
+            node_.loop().cancel_timer(s->give_way);
             return true;
         });
         const auto all = peers_; // one that goes removes itself
@@ -40759,14 +40776,43 @@ private:
                           [&](const auto& c) { return c->listener == s.number && c->waiting(); }));
     }
 
-    /// Accepts no more than may wait: the kernel keeps the others until there is room.
+    bool is_full(const open_socket& s) const { return waiting_at(s) >= s.options.most_waiting; }
+
+    /// Who has waited longest there without saying what it wants. May be null.
+    std::shared_ptr<peer_type> longest_silent(const open_socket& s) const {
+        for (const auto& c : peers_) // in the order in which they came
+            if (c->listener == s.number && c->asking()) return c;
+        return nullptr;
+    }
+
+    bool may_give_way(const std::shared_ptr<peer_type>& c) const {
+        return c && node_.loop().io().now() >= after(c->since(), least_patience);
+    }
+
+    /// Accepts no more than may wait: the kernel keeps the others until there is room, or until one
+    /// that says nothing has to give way.
     void look_after(open_socket& s) {
-        const bool room = waiting_at(s) < s.options.most_waiting && !s.resume.is_set();
+        const bool full = is_full(s);
+        const auto silent = full ? longest_silent(s) : nullptr;
+        const bool room = (!full || may_give_way(silent)) && !s.resume.is_set();
         node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
+        node_.loop().cancel_timer(s.give_way);
+        if (silent && !room)
+            node_.loop().set_timer(s.give_way, after(silent->since(), least_patience));
+    }
+
+    /// For one more.
+    void make_room(open_socket& s) {
+        while (is_full(s)) {
+            const auto silent = longest_silent(s);
+            if (!may_give_way(silent)) return;
+            silent->give_way();
+        }
     }
 
     MITOGEN_COLD void accept(open_socket& from) {
-        for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
+        for (int i = 0; i < most_at_once; ++i) {
+            if (is_full(from) && !may_give_way(longest_silent(from))) break;
             os::unique_fd socket;
             const long rc = from.file.accept(socket);
             if (rc == -EAGAIN || rc == -EWOULDBLOCK) break;
@@ -40776,6 +40822,7 @@ private:
                 node_.loop().set_timer(from.resume, after(node_.loop().io().now(), pause));
                 break;
             }
+            make_room(from);
             welcome(from, std::move(socket));
         }
         look_after(from);
@@ -42881,7 +42928,8 @@ private:
         l.read = &read_configuration;
         l.asker = &asker_of;
         if (!newer().names_asker)
-            l.cannot_tell = "this ssh, older than OpenSSH 8.5, does not say whose questions it puts";
+            l.cannot_tell =
+                "this ssh, older than OpenSSH 8.5, does not say whose questions it puts";
         return l;
     }
 

@@ -336,6 +336,21 @@ TEST_CASE("as many as may wait do; the others get their turn") {
     for (const raw_socket& s : silent) CHECK(s.closed());
 }
 
+TEST_CASE("who says nothing gives way to who comes later, the longest there first") {
+    folder f;
+    generic::log_capture log;
+    tree t;
+    t.root.listen(f.socket(),
+                  {.authority = authority::parent, .handshake_timeout = 60s, .most_waiting = 2});
+    std::vector<raw_socket> silent;
+    for (int i = 0; i < 8; ++i) silent.push_back(raw_socket::connected(f.socket()));
+    mitogen::joined me = mitogen::join(f.socket());
+    CHECK(me.parent().call<&generic::add>(1, 1) == 2);
+    for (std::size_t i = 0; i < 7; ++i) CHECK(silent[i].closed());
+    CHECK(log.wait_for("most_waiting"));
+    CHECK(silent[7].open()); // nobody has come after it that had to wait
+}
+
 TEST_CASE("what is no request to join ends the connection at once") {
     folder f;
     generic::log_capture log; // hundreds of records

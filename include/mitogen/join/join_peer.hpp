@@ -73,6 +73,7 @@ private:
     typename Io::descriptor socket_; // until it is up
     bound_source<join_peer> source_{};
     timer timer_;
+    instant since_ = 0; // it has been listened to
     context_id lost_by_ = no_context; // who has asked it to leave
     stage stage_ = stage::asking;
     handshake::hello_reader reader_{joining::request_rules};
@@ -100,11 +101,15 @@ public:
     bool up() const noexcept { return stage_ == stage::up; }
     /// True for one whose handshake is under way.
     bool waiting() const noexcept { return stage_ < stage::up; }
+    /// True until it has said what it wants.
+    bool asking() const noexcept { return stage_ == stage::asking; }
+    /// When it was first listened to.
+    instant since() const noexcept { return since_; }
 
     /// Begins to listen to it.
     void begin() {
-        router_.loop().set_timer(timer_,
-                                 after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
+        since_ = router_.loop().io().now();
+        router_.loop().set_timer(timer_, after(since_, to_ns(terms_.handshake_timeout)));
         if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
             drop("cannot watch it: " + os::errno_text(static_cast<int>(-rc)));
     }
@@ -131,6 +136,12 @@ public:
         const buffer notice = encode_error(why);
         answer_.refusal.assign(notice.data(), notice.data() + notice.size());
         say(stage::refused);
+    }
+
+    /// Others come after it: unless it says now what it wants, it is dropped.
+    void give_way() {
+        read();
+        if (asking()) drop("it has not asked to join while others wait (most_waiting)");
     }
 
     /// Asks it to leave; after some time cuts its link.

@@ -46,7 +46,8 @@ class listeners final : public listening<Io>, private join_peer<Io>::events {
         os::local_listener file;
         listen_options options;
         bound_source<open_socket> ready{};
-        timer resume{};
+        timer resume{};   // after a pause
+        timer give_way{}; // somebody may be old enough
 
         void on_client() { owner.accept(*this); }
     };
@@ -63,6 +64,8 @@ class listeners final : public listening<Io>, private join_peer<Io>::events {
     // before accept() is tried again that found no descriptor
     static constexpr duration_ns pause = 100'000'000;
     static constexpr int most_at_once = 16; // accepted in one turn of the loop
+    // what a client asks is there when it connects, or soon
+    static constexpr duration_ns least_patience = 50'000'000;
 
 public:
     listeners(router_engine<Io>& node, children<Io>& below)
@@ -77,6 +80,7 @@ public:
             new open_socket{*this, ++last_number_, std::move(file), options});
         on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
         s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
+        s->give_way.fire = [from = s.get()] { from->owner.look_after(*from); };
         if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
             return os::failure("watch(" + s->file.path() + ")", rc);
         sockets_.push_back(std::move(s));
@@ -89,6 +93,7 @@ public:
             if (s->number != number) return false;
             node_.loop().unwatch(s->ready);
             node_.loop().cancel_timer(s->resume);
+            node_.loop().cancel_timer(s->give_way);
             return true;
         });
         const auto all = peers_; // one that goes removes itself
@@ -152,14 +157,43 @@ private:
                           [&](const auto& c) { return c->listener == s.number && c->waiting(); }));
     }
 
-    /// Accepts no more than may wait: the kernel keeps the others until there is room.
+    bool is_full(const open_socket& s) const { return waiting_at(s) >= s.options.most_waiting; }
+
+    /// Who has waited longest there without saying what it wants. May be null.
+    std::shared_ptr<peer_type> longest_silent(const open_socket& s) const {
+        for (const auto& c : peers_) // in the order in which they came
+            if (c->listener == s.number && c->asking()) return c;
+        return nullptr;
+    }
+
+    bool may_give_way(const std::shared_ptr<peer_type>& c) const {
+        return c && node_.loop().io().now() >= after(c->since(), least_patience);
+    }
+
+    /// Accepts no more than may wait: the kernel keeps the others until there is room, or until one
+    /// that says nothing has to give way.
     void look_after(open_socket& s) {
-        const bool room = waiting_at(s) < s.options.most_waiting && !s.resume.is_set();
+        const bool full = is_full(s);
+        const auto silent = full ? longest_silent(s) : nullptr;
+        const bool room = (!full || may_give_way(silent)) && !s.resume.is_set();
         node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
+        node_.loop().cancel_timer(s.give_way);
+        if (silent && !room)
+            node_.loop().set_timer(s.give_way, after(silent->since(), least_patience));
+    }
+
+    /// For one more.
+    void make_room(open_socket& s) {
+        while (is_full(s)) {
+            const auto silent = longest_silent(s);
+            if (!may_give_way(silent)) return;
+            silent->give_way();
+        }
     }
 
     MITOGEN_COLD void accept(open_socket& from) {
-        for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
+        for (int i = 0; i < most_at_once; ++i) {
+            if (is_full(from) && !may_give_way(longest_silent(from))) break;
             os::unique_fd socket;
             const long rc = from.file.accept(socket);
             if (rc == -EAGAIN || rc == -EWOULDBLOCK) break;
@@ -169,6 +203,7 @@ private:
                 node_.loop().set_timer(from.resume, after(node_.loop().io().now(), pause));
                 break;
             }
+            make_room(from);
             welcome(from, std::move(socket));
         }
         look_after(from);

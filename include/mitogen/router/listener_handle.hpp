@@ -24,7 +24,8 @@ enum class authority : std::uint8_t {
 struct listen_options {
     mitogen::authority authority = mitogen::authority::none;
     std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
-    /// connected and no context yet; others wait for one of them to go on
+    /// connected and no context yet. Others wait for one of them to go on; who has said nothing for
+    /// 50 ms gives way to them
     std::uint32_t most_waiting = 32;
     /// for those who join; empty: this context's own
     std::optional<mitogen::limits> limits{};
