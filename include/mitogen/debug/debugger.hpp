@@ -10,6 +10,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/child/child_stderr.hpp>
 #include <mitogen/debug/breakpoint.hpp>
+#include <mitogen/debug/clients/client_server.hpp>
 #include <mitogen/debug/code_place.hpp>
 #include <mitogen/debug/crashes/crash_log.hpp>
 #include <mitogen/debug/crashes/crash_text.hpp>
@@ -32,11 +33,13 @@
 #include <mitogen/task/task.hpp>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -48,6 +51,10 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
+    struct no_clients {};
+    // of a root that is debugged, where there are sockets
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, no_clients>>
+        clients_;
     std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
     mutex mutex_{node_};
     condition left_;
@@ -60,6 +67,17 @@ class debugger final : public debugging<Io> {
             return &own_terminal::open;
         else
             return &no_terminal;
+    }
+
+    /// Where the environment names a socket, who stops waits for a client if there is no terminal.
+    void let_clients_come() {
+        const char* const named = std::getenv("MITOGEN_DEBUG_SOCKET");
+        const std::string path = named ? named : "";
+        clients_ = std::make_unique<client_server<Io>>(node_, terminal_->stops());
+        if (const result<void> open = clients_->open(path); !open)
+            return log::write(log::level::warning,
+                              std::string("no second terminal can come: ") + open.error().what());
+        if (!path.empty()) terminal_->await_client(path);
     }
 
     /// While it is inside, the router is there.
@@ -86,6 +104,8 @@ public:
         : node_(node), stopped_(node) {
         if (is_root) terminal_.emplace(node, open_terminal);
         if (is_root && armed()) crashes_.emplace(node);
+        if constexpr (io::has_local_sockets<Io>)
+            if (is_root && armed()) let_clients_come();
     }
 
     bool armed() const noexcept override { return node_.rules().debug; }
@@ -113,7 +133,7 @@ public:
     }
 
     void context_ends() override {
-        if (terminal_) return terminal_->tell_who_stands();
+        if (terminal_) return terminal_->stops().tell_who_stands();
         stopped_.context_ends();
     }
 
@@ -123,6 +143,8 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
+        if constexpr (io::has_local_sockets<Io>)
+            if (clients_) clients_->close();
         if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
@@ -133,6 +155,8 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
+        if constexpr (io::has_local_sockets<Io>)
+            if (clients_) clients_->abandon();
         if (crashes_) crashes_->abandon();
         process_wide<stopping_places>().forget();
         process_wide<watched_variables>().forget();
