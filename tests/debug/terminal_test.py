@@ -680,6 +680,7 @@ def other_user(start, way):
     p.prompt()
     directory = os.path.dirname(p.socket)
     check(os.stat(directory).st_mode & 0o777 == 0o700, "the directory is not private", p)
+    os.chmod(os.path.dirname(directory), 0o755)
     os.chmod(directory, 0o755)  # as if it had been made by somebody careless
     os.chmod(p.socket, 0o666)
     pid = os.fork()
@@ -718,7 +719,7 @@ SCENARIOS = {f.__name__: f for f in (once, commands, again, break_at, twice, int
                                      body_throws, returns, threads, no_echo, end_of_file, stopped, root_is_killed, hangs_up, throws, task,
                                      loop, unarmed, many, second_terminal, clients_change, stopped_client, cast, killed_root, other_user)}
 # What needs a context that is not the program itself.
-BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at"}
+BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at", "second_terminal", "killed_root"}
 
 
 def main(stops, way, names):

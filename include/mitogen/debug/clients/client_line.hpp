@@ -7,6 +7,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/debug/terminal/prompt_line.hpp>
 #include <mitogen/group/name_set.hpp>
+#include <mitogen/group/name_set_body.hpp>
 #include <mitogen/link/visible_text.hpp>
 
 #include <algorithm>
