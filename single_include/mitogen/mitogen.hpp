@@ -33224,6 +33224,765 @@ struct prompt_line {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/group/number_ranges.hpp ----
+// number_ranges.hpp: lists of numbers and ranges, as they stand in the brackets of names.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// More digits are no number: the sum of any two is below 2^63.
+inline constexpr std::size_t most_digits = 18;
+
+/// What is wrong with a text of names; `at` counts bytes from 0.
+MITOGEN_COLD inline error bad_names(std::size_t at, const std::string& what) {
+    return error(reason::bad_arguments, "names, column " + std::to_string(at + 1) + ": " + what);
+}
+
+MITOGEN_COLD inline error too_many_names(std::size_t at, std::size_t most) {
+    return bad_names(at, "more than " + std::to_string(most) + " names");
+}
+
+inline bool is_decimal(char c) noexcept { return c >= '0' && c <= '9'; }
+
+/// True for 01 and 00, not for 0.
+inline bool is_padded(std::string_view number) noexcept {
+    return number.size() > 1 && number[0] == '0';
+}
+
+/// The value of at most `most_digits` digits.
+inline std::uint64_t decimal_value(std::string_view digits) noexcept {
+    std::uint64_t value = 0;
+    for (const char c : digits) value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    return value;
+}
+
+/// One number, or a range with a step.
+template <class = void>
+struct number_range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0; ///< which the steps may not meet
+    std::uint64_t step = 1;
+    std::size_t width = 0; ///< digits at least, filled up with zeros
+    std::size_t at = 0;    ///< where it stands in the text
+
+    std::uint64_t count() const noexcept { return (last - first) / step + 1; }
+
+    /// The digits of all its numbers together. Not for more than a few million numbers.
+    std::uint64_t digits() const noexcept {
+        std::uint64_t sum = 0;
+        std::uint64_t next = first;
+        std::uint64_t above = 10; // the least number of more than `length` digits
+        for (std::size_t length = 1; next <= last; ++length, above *= 10) {
+            if (next >= above) continue;
+            const std::uint64_t here = (std::min(last, above - 1) - next) / step + 1;
+            sum += here * std::max(length, width);
+            next += here * step;
+        }
+        return sum;
+    }
+};
+
+/// Appends a number as a range of that width has it.
+inline void append_number(std::string& to, std::uint64_t value, std::size_t width) {
+    const std::string digits = std::to_string(value);
+    if (digits.size() < width) to.append(width - digits.size(), '0');
+    to += digits;
+}
+
+/// Reads such a list, from one place of a text to another.
+template <class T = void>
+class range_reader {
+    std::string_view text_;
+    std::size_t at_;
+    std::size_t end_;
+
+    bool takes(char c) noexcept {
+        if (at_ == end_ || text_[at_] != c) return false;
+        ++at_;
+        return true;
+    }
+
+    result<std::string_view> read_number() {
+        const std::size_t begin = at_;
+        while (at_ < end_ && is_decimal(text_[at_])) ++at_;
+        const std::string_view digits = text_.substr(begin, at_ - begin);
+        if (digits.empty()) return bad_names(begin, "a number is missing");
+        if (digits.size() > most_digits)
+            return bad_names(begin, "a number of more than " + std::to_string(most_digits) +
+                                        " digits");
+        return digits;
+    }
+
+    result<number_range<T>> read_range() {
+        const std::size_t begin = at_;
+        const result<std::string_view> first = read_number();
+        if (!first) return first.error();
+        number_range<T> range{
+            .first = decimal_value(*first), .last = decimal_value(*first), .at = begin};
+        if (is_padded(*first)) range.width = first->size();
+        const bool is_range = takes('-');
+        if (is_range) {
+            const result<std::string_view> last = read_number();
+            if (!last) return last.error();
+            range.last = decimal_value(*last);
+            if (range.last < range.first) return bad_names(begin, "a range that runs backwards");
+            if (is_padded(*last) && last->size() != range.width)
+                return bad_names(begin, "a range whose two ends are padded differently");
+        }
+        const std::size_t slash = at_;
+        if (!takes('/')) return range;
+        if (!is_range) return bad_names(slash, "a step without a range");
+        const result<std::string_view> step = read_number();
+        if (!step) return step.error();
+        range.step = decimal_value(*step);
+        if (range.step == 0) return bad_names(slash + 1, "a step of 0");
+        return range;
+    }
+
+public:
+    range_reader(std::string_view text, std::size_t begin, std::size_t end) noexcept
+        : text_(text), at_(begin), end_(end) {}
+
+    /// At least one range, and at most so many numbers in all.
+    result<std::vector<number_range<T>>> read(std::size_t most) {
+        std::vector<number_range<T>> ranges;
+        std::uint64_t count = 0;
+        do {
+            const result<number_range<T>> range = read_range();
+            if (!range) return range.error();
+            if (range->count() > most - count) return too_many_names(range->at, most);
+            count += range->count();
+            ranges.push_back(*range);
+        } while (takes(','));
+        if (at_ == end_) return ranges;
+        return bad_names(at_, "neither a number nor a comma, dash or slash between numbers");
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/name_fold.hpp ----
+// name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One number of a name, or the list of several that took its place.
+template <class T>
+struct fold_cell {
+    std::string_view text;
+    std::uint64_t value = 0; ///< of the first number
+
+    auto order() const noexcept { return std::tuple(value, text.size(), text); }
+    friend bool operator==(const fold_cell& a, const fold_cell& b) noexcept {
+        return a.text == b.text;
+    }
+};
+
+/// Numbers in ascending order as the shortest list without steps: 1-3,5. A number follows another
+/// if a range of that one's padding has it next: 09-11, 9-11, 098-101.
+template <class T>
+class range_writer {
+    struct run {
+        std::string_view first;
+        std::string_view last;
+    };
+    std::vector<run> runs_;
+    // by width, 0 being none: the run that was added to last, + 1, and its last value
+    struct open_run {
+        std::size_t run = 0;
+        std::uint64_t last = 0;
+    };
+    open_run open_[most_digits + 1];
+
+public:
+    void add(const fold_cell<T>& number) {
+        const bool padded = is_padded(number.text);
+        const std::size_t length = number.text.size();
+        for (std::size_t width = padded ? length : 0; width <= length; ++width) {
+            open_run& open = open_[width];
+            if (open.run == 0 || open.last + 1 != number.value) continue;
+            runs_[open.run - 1].last = number.text;
+            open.last = number.value;
+            return;
+        }
+        runs_.push_back({number.text, number.text});
+        open_[padded ? length : 0] = {runs_.size(), number.value};
+    }
+
+    std::string text() const {
+        std::string out;
+        for (const run& r : runs_) {
+            if (!out.empty()) out += ',';
+            out += r.first;
+            if (r.first == r.last) continue;
+            out += '-';
+            out += r.last;
+        }
+        return out;
+    }
+};
+
+/// Names of one shape: the same text around the same count of numbers.
+template <class T>
+class fold_shape {
+    std::size_t dimensions_;
+    std::vector<fold_cell<T>> cells_; // row by row
+
+    const fold_cell<T>& cell(std::size_t row, std::size_t dimension) const noexcept {
+        return cells_[row * dimensions_ + dimension];
+    }
+
+    /// The first dimension but `except` in which two rows differ, or dimensions_.
+    std::size_t differ_in(std::size_t a, std::size_t b, std::size_t except) const noexcept {
+        for (std::size_t d = 0; d < dimensions_; ++d)
+            if (d != except && !(cell(a, d) == cell(b, d))) return d;
+        return dimensions_;
+    }
+
+    void sort(std::vector<std::size_t>& rows, std::size_t last) const {
+        const auto before = [&](std::size_t a, std::size_t b) {
+            const std::size_t d = differ_in(a, b, last);
+            const std::size_t decides = d < dimensions_ ? d : last;
+            if (decides == dimensions_) return false;
+            return cell(a, decides).order() < cell(b, decides).order();
+        };
+        if (!std::is_sorted(rows.begin(), rows.end(), before)) // most are
+            std::sort(rows.begin(), rows.end(), before);
+    }
+
+    /// Makes one row of those that differ in that dimension only. What is new of it is in `lists`.
+    void merge(std::vector<std::size_t>& rows, std::size_t dimension,
+               std::deque<std::string>& lists) {
+        sort(rows, dimension);
+        std::size_t kept = 0;
+        for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+            range_writer<T> list;
+            for (end = begin; end < rows.size(); ++end) {
+                if (differ_in(rows[begin], rows[end], dimension) < dimensions_) break;
+                list.add(cell(rows[end], dimension));
+            }
+            if (end - begin > 1)
+                cells_[rows[begin] * dimensions_ + dimension].text =
+                    lists.emplace_back(list.text());
+            rows[kept++] = rows[begin];
+        }
+        rows.resize(kept);
+    }
+
+public:
+    explicit fold_shape(std::size_t dimensions) : dimensions_(dimensions) {}
+
+    void add(const std::vector<fold_cell<T>>& row) {
+        cells_.insert(cells_.end(), row.begin(), row.end());
+    }
+
+    /// Appends the names; `text` has `mark` in the place of each number.
+    void write(std::string& out, std::string_view text, char mark) {
+        std::deque<std::string> lists;
+        std::vector<std::size_t> rows(dimensions_ ? cells_.size() / dimensions_ : 1);
+        for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = row;
+        if (rows.size() > 1) {
+            for (std::size_t d = dimensions_; d-- > 0;) merge(rows, d, lists);
+            sort(rows, dimensions_);
+        }
+        for (const std::size_t row : rows) {
+            if (!out.empty()) out += ',';
+            std::size_t d = 0;
+            for (const char c : text) {
+                if (c != mark) {
+                    out += c;
+                    continue;
+                }
+                const std::string_view numbers = cell(row, d++).text;
+                const bool many = numbers.find_first_of(",-") != std::string_view::npos;
+                if (many) out += '[';
+                out += numbers;
+                if (many) out += ']';
+            }
+        }
+    }
+};
+
+/// Names without numbers in brackets, as few with them.
+template <class T = void>
+class name_folder {
+    static constexpr char mark = '\x01'; // no name has a control character
+    static constexpr std::size_t most_dimensions = 8;
+
+    unique_names<T> texts_; // the names, with marks
+    std::vector<fold_shape<T>> shapes_;
+    std::string text_;
+    std::vector<fold_cell<T>> row_;
+
+    struct stretch {
+        std::size_t begin, end;
+    };
+    std::vector<stretch> numbers_;
+
+    /// Where a name has numbers: not in the brackets of an address.
+    void find_numbers(std::string_view name) {
+        numbers_.clear();
+        for (std::size_t at = 0; at < name.size();) {
+            const std::size_t begin = at;
+            if (name[at] == '[') {
+                at = name.find(']', at);
+            } else if (is_decimal(name[at])) {
+                while (at < name.size() && is_decimal(name[at])) ++at;
+                if (at - begin <= most_digits) numbers_.push_back({begin, at});
+            } else {
+                ++at;
+            }
+        }
+    }
+
+public:
+    void add(std::string_view name) {
+        find_numbers(name);
+        const std::size_t skipped = numbers_.size() - std::min(numbers_.size(), most_dimensions);
+        text_.clear();
+        row_.clear();
+        std::size_t done = 0;
+        for (std::size_t i = skipped; i < numbers_.size(); ++i) {
+            const auto [begin, end] = numbers_[i];
+            const std::string_view number = name.substr(begin, end - begin);
+            text_ += name.substr(done, begin - done);
+            text_ += mark;
+            row_.push_back({number, decimal_value(number)});
+            done = end;
+        }
+        text_ += name.substr(done);
+        const std::size_t place = texts_.add(text_);
+        if (place == shapes_.size()) shapes_.emplace_back(row_.size());
+        shapes_[place].add(row_);
+    }
+
+    std::string text() {
+        std::string out;
+        for (std::size_t i = 0; i < shapes_.size(); ++i)
+            shapes_[i].write(out, texts_.all()[i], mark);
+        return out;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/ipv6_text.hpp ----
+// ipv6_text.hpp: tells IPv6 addresses from other text.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// True for four numbers of one byte, without zeros before them.
+template <class = void>
+bool is_dotted(std::string_view text) noexcept {
+    std::size_t octets = 0;
+    for (std::size_t from = 0; from <= text.size(); ++octets) {
+        const std::string_view octet = text.substr(from, text.find('.', from) - from);
+        if (octet.empty() || octet.size() > 3 || is_padded(octet) ||
+            !std::all_of(octet.begin(), octet.end(), is_decimal) || decimal_value(octet) > 255)
+            return false;
+        from += octet.size() + 1;
+    }
+    return octets == 4;
+}
+
+/// How many groups of an IPv6 address this is, which may be none; nothing if it is malformed. The
+/// dotted form of the last 32 bits counts as two.
+template <class = void>
+std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
+    std::size_t groups = 0;
+    if (text.empty()) return groups;
+    for (std::size_t at = 0;;) {
+        const std::string_view group = text.substr(at, text.find(':', at) - at);
+        at += group.size();
+        if (may_be_dotted && at == text.size() && is_dotted(group)) return groups + 2;
+        const auto is_hex = [](char c) {
+            return is_decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        };
+        if (group.empty() || group.size() > 4 || !std::all_of(group.begin(), group.end(), is_hex))
+            return std::nullopt;
+        ++groups;
+        if (at == text.size()) return groups;
+        ++at; // the colon
+    }
+}
+
+/// True for an IPv6 address (RFC 4291, 2.2), with a zone behind it or without.
+template <class = void>
+bool is_ipv6(std::string_view text) noexcept {
+    const std::size_t percent = text.find('%');
+    if (percent != std::string_view::npos) {
+        const std::string_view zone = text.substr(percent + 1);
+        if (zone.empty() ||
+            zone.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789._~-") != std::string_view::npos)
+            return false;
+        text = text.substr(0, percent);
+    }
+    const std::size_t gap = text.find("::");
+    if (gap == std::string_view::npos) return count_groups(text, true) == std::size_t{8};
+    const std::optional<std::size_t> before = count_groups(text.substr(0, gap), false);
+    const std::optional<std::size_t> behind = count_groups(text.substr(gap + 2), true);
+    return before && behind && *before + *behind <= 7;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/name_pattern.hpp ----
+// name_pattern.hpp: reads a text of names, one name with its brackets at a time, and expands it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Text that stands for itself, or, if `ranges` is not empty, numbers.
+template <class T>
+struct name_part {
+    std::string_view text{};
+    std::vector<number_range<T>> ranges{};
+};
+
+/// Reads names from a text. Holds one of them at a time, as it is written.
+template <class T = void>
+class name_pattern {
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0; // of the name
+    std::vector<name_part<T>> parts_;
+    std::uint64_t count_ = 0;
+    bool any_ = false;
+
+    static bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
+    bool at_end() const noexcept { return at_ == text_.size(); }
+    void skip_blanks() noexcept {
+        while (!at_end() && is_blank(text_[at_])) ++at_;
+    }
+
+    /// Also in UTF-8.
+    bool is_control() const noexcept {
+        const auto byte = static_cast<unsigned char>(text_[at_]);
+        if (byte < 0x20 || byte == 0x7F) return true;
+        if (byte != 0xC2 || at_ + 1 == text_.size()) return false;
+        const auto next = static_cast<unsigned char>(text_[at_ + 1]);
+        return next >= 0x80 && next <= 0x9F;
+    }
+
+    void end_text(std::size_t begin) {
+        if (begin < at_) parts_.push_back({.text = text_.substr(begin, at_ - begin)});
+    }
+
+    /// Behind the opening bracket of numbers.
+    result<void> read_numbers(std::size_t end, std::size_t most) {
+        const std::string_view inside = text_.substr(at_, end - at_);
+        if (inside.empty()) return bad_names(at_ - 1, "an empty bracket");
+        if (inside.find('=') != std::string_view::npos)
+            return bad_names(at_, "named dimensions are not known; write a bracket for each");
+        result<std::vector<number_range<T>>> ranges = range_reader<T>(text_, at_, end).read(most);
+        if (!ranges) return ranges.error();
+        std::uint64_t count = 0;
+        for (const number_range<T>& range : *ranges) count += range.count();
+        count_ *= count;
+        if (count_ > most) return too_many_names(begin_, most);
+        parts_.push_back({.ranges = *std::move(ranges)});
+        return {};
+    }
+
+    result<void> read_name(std::size_t most) {
+        if (text_[at_] == '-') return bad_names(at_, "a name that begins with a dash");
+        std::size_t begin = at_;
+        while (!at_end() && !is_blank(text_[at_]) && text_[at_] != ',') {
+            if (is_control()) return bad_names(at_, "a control character");
+            if (text_[at_] == ']')
+                return bad_names(at_, "a closing bracket without an opening one");
+            if (text_[at_] != '[') {
+                ++at_;
+                continue;
+            }
+            const std::size_t end = text_.find(']', at_);
+            if (end == std::string_view::npos)
+                return bad_names(at_, "a bracket that is not closed");
+            const std::string_view inside = text_.substr(at_ + 1, end - at_ - 1);
+            if (inside.find(':') == std::string_view::npos) {
+                end_text(begin);
+                ++at_;
+                if (result<void> done = read_numbers(end, most); !done) return done;
+                begin = end + 1;
+            } else if (!is_ipv6(inside)) {
+                return bad_names(at_, "a bracket with a colon, and no IPv6 address");
+            }
+            at_ = end + 1;
+        }
+        end_text(begin);
+        return {};
+    }
+
+public:
+    explicit name_pattern(std::string_view text) noexcept : text_(text) {}
+
+    /// Reads the next name, which may stand for so many; false if there is no more.
+    result<bool> next(std::size_t most) {
+        skip_blanks();
+        if (any_ && !at_end() && text_[at_] == ',') {
+            ++at_;
+            skip_blanks();
+            if (at_end()) return bad_names(at_, "a name is missing");
+        }
+        if (at_end()) return false;
+        if (text_[at_] == ',') return bad_names(at_, "a name is missing");
+        any_ = true;
+        begin_ = at_;
+        parts_.clear();
+        count_ = 1;
+        if (result<void> done = read_name(most); !done) return done.error();
+        if (count_ > most) return too_many_names(begin_, most);
+        return true;
+    }
+
+    /// Where the name begins, and how many it stands for.
+    std::size_t begin() const noexcept { return begin_; }
+    std::uint64_t count() const noexcept { return count_; }
+    bool has_numbers() const noexcept { return parts_.size() > 1 || !parts_[0].ranges.empty(); }
+
+    /// The sum of the lengths of the names that it stands for.
+    std::uint64_t bytes() const noexcept {
+        std::uint64_t sum = 0;
+        for (const name_part<T>& part : parts_) {
+            std::uint64_t numbers = 0;
+            std::uint64_t digits = 0;
+            for (const number_range<T>& range : part.ranges) {
+                numbers += range.count();
+                digits += range.digits();
+            }
+            sum += numbers ? count_ / numbers * digits : count_ * part.text.size();
+        }
+        return sum;
+    }
+
+    /// Calls take(std::string) with each of them, the last bracket being counted through first.
+    template <class Take>
+    void expand(Take&& take) const {
+        if (!has_numbers()) return take(std::string(parts_[0].text));
+        struct counter {
+            std::size_t range = 0;
+            std::uint64_t value = 0;
+        };
+        std::vector<counter> counters(parts_.size());
+        for (std::size_t i = 0; i < parts_.size(); ++i)
+            if (!parts_[i].ranges.empty()) counters[i].value = parts_[i].ranges[0].first;
+        const auto advance = [&](const name_part<T>& part, counter& c) {
+            const number_range<T>& range = part.ranges[c.range];
+            const bool more = range.last - c.value >= range.step;
+            if (more) {
+                c.value += range.step;
+                return true;
+            }
+            c.range = (c.range + 1) % part.ranges.size();
+            c.value = part.ranges[c.range].first;
+            return c.range != 0;
+        };
+        for (std::uint64_t left = count_; left > 0; --left) {
+            std::string name;
+            for (std::size_t i = 0; i < parts_.size(); ++i) {
+                if (parts_[i].ranges.empty())
+                    name += parts_[i].text;
+                else
+                    append_number(name, counters[i].value,
+                                  parts_[i].ranges[counters[i].range].width);
+            }
+            take(std::move(name));
+            for (std::size_t i = parts_.size(); i-- > 0;)
+                if (!parts_[i].ranges.empty() && advance(parts_[i], counters[i])) break;
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/name_set_body.hpp ----
+// name_set_body.hpp: what sets of names do.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+template <class T>
+std::size_t unique_names<T>::slot_of(std::string_view name) const noexcept {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t slot = std::hash<std::string_view>{}(name)&mask;
+    while (slots_[slot] != 0 && names_[slots_[slot] - 1] != name) slot = (slot + 1) & mask;
+    return slot;
+}
+
+template <class T>
+void unique_names<T>::grow() {
+    slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), 0);
+    for (std::size_t i = 0; i < names_.size(); ++i)
+        slots_[slot_of(names_[i])] = static_cast<std::uint32_t>(i + 1);
+}
+
+template <class T>
+std::size_t unique_names<T>::find(std::string_view name) const noexcept {
+    if (names_.empty()) return nowhere;
+    const std::uint32_t found = slots_[slot_of(name)];
+    return found == 0 ? nowhere : found - 1;
+}
+
+template <class T>
+std::size_t unique_names<T>::add(std::string name) {
+    bytes_ = bytes();
+    if (slots_.size() < 2 * (names_.size() + 1)) grow();
+    const std::size_t slot = slot_of(name);
+    if (slots_[slot] != 0) return slots_[slot] - 1;
+    const std::uint64_t length = name.size();
+    names_.push_back(std::move(name));
+    bytes_ += length;
+    slots_[slot] = static_cast<std::uint32_t>(names_.size());
+    return names_.size() - 1;
+}
+
+} // namespace detail
+
+template <class T>
+basic_name_set<T>::basic_name_set(std::string_view text) : basic_name_set(parse(text).value()) {}
+
+template <class T>
+bool basic_name_set<T>::fits(std::size_t names, std::uint64_t bytes) const noexcept {
+    return names <= most_names - size() && bytes <= most_bytes - names_.bytes();
+}
+
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::parse(std::string_view text) {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    detail::name_pattern<T> checked(text);
+    for (;;) {
+        const result<bool> more = checked.next(most_names);
+        if (!more) return more.error();
+        if (!*more) break;
+        count += checked.count();
+        if (count > most_names) return detail::too_many_names(checked.begin(), most_names);
+        bytes += checked.bytes();
+        if (bytes > most_bytes)
+            return detail::bad_names(checked.begin(), "names of more than " +
+                                                          std::to_string(most_bytes >> 20) +
+                                                          " MiB in all");
+    }
+    basic_name_set out;
+    out.names_.reserve(static_cast<std::size_t>(count));
+    detail::name_pattern<T> names(text);
+    while (*names.next(most_names))
+        names.expand([&](std::string name) { out.names_.add(std::move(name)); });
+    return out;
+}
+
+template <class T>
+bool basic_name_set<T>::contains(std::string_view name) const noexcept {
+    return names_.find(name) != detail::unique_names<T>::nowhere;
+}
+
+template <class T>
+result<bool> basic_name_set<T>::try_insert(std::string_view name) {
+    detail::name_pattern<T> pattern(name);
+    const result<bool> any = pattern.next(most_names);
+    if (!any) return any.error();
+    if (!*any) return detail::bad_names(0, "a name is missing");
+    if (pattern.has_numbers()) return detail::bad_names(0, "a pattern, where one name must stand");
+    if (pattern.bytes() != name.size())
+        return detail::bad_names(0, "white space or a comma in a name");
+    if (contains(name)) return false;
+    if (!fits(1, name.size())) return detail::too_many_names(0, most_names);
+    names_.add(std::string(name));
+    return true;
+}
+
+template <class T>
+bool basic_name_set<T>::insert(std::string_view name) { return try_insert(name).value(); }
+
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_unite(const basic_name_set& other) const {
+    basic_name_set out = *this;
+    for (const std::string& name : other) {
+        if (out.contains(name)) continue;
+        if (!out.fits(1, name.size()))
+            return error(reason::bad_arguments, "names: more than one set holds");
+        out.names_.add(name);
+    }
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::unite(const basic_name_set& other) const {
+    return try_unite(other).value();
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::subtract(const basic_name_set& other) const {
+    basic_name_set out;
+    for (const std::string& name : *this)
+        if (!other.contains(name)) out.names_.add(name);
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::intersect(const basic_name_set& other) const {
+    basic_name_set out;
+    for (const std::string& name : *this)
+        if (other.contains(name)) out.names_.add(name);
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::slice(name_slice which) const {
+    basic_name_set out;
+    const std::size_t first = std::min(which.first, size());
+    const std::size_t count = std::min(which.count, size() - first);
+    for (std::size_t i = 0; i < count; ++i) out.names_.add(names_.all()[first + i]);
+    return out;
+}
+
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_pick(std::string_view ranks) const {
+    basic_name_set out;
+    if (ranks.empty()) return out;
+    const result<std::vector<detail::number_range<T>>> ranges =
+        detail::range_reader<T>(ranks, 0, ranks.size()).read(most_names);
+    if (!ranges) return ranges.error();
+    for (const detail::number_range<T>& range : *ranges) {
+        const std::uint64_t last = range.first + (range.count() - 1) * range.step;
+        if (last >= size())
+            return detail::bad_names(range.at, "rank " + std::to_string(last) + " in a set of " +
+                                                   std::to_string(size()) + " names");
+    }
+    for (const detail::number_range<T>& range : *ranges)
+        for (std::uint64_t rank = range.first; rank <= range.last; rank += range.step)
+            out.names_.add(names_.all()[static_cast<std::size_t>(rank)]);
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::pick(std::string_view ranks) const {
+    return try_pick(ranks).value();
+}
+
+template <class T>
+std::string basic_name_set<T>::fold() const {
+    detail::name_folder<T> folder;
+    for (const std::string& name : *this) folder.add(name);
+    return folder.text();
+}
+
+template <class T>
+bool basic_name_set<T>::equals(const basic_name_set& other) const noexcept {
+    return size() == other.size() && std::all_of(begin(), end(), [&](const std::string& name) {
+               return other.contains(name);
+           });
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/debug/clients/client_line.hpp ----
 // client_line.hpp: what was typed at a second terminal, and the help about it.
 
@@ -33283,10 +34042,9 @@ public:
 /// One line, taken apart.
 struct client_line {
     client_verb verb = client_verb::nothing;
-    std::uint64_t number = 0;     ///< attach
-    context_choice to{};          ///< cast
-    prompt_line command{};        ///< cast: its verb, and
-    std::string_view as_typed{};  ///< what of the line it is
+    std::uint64_t number = 0; ///< attach
+    context_choice to{};      ///< cast
+    prompt_line command{};    ///< cast
 
     /// An error in one line for what is no command.
     static result<client_line> read(std::string_view text) {
@@ -33298,7 +34056,7 @@ struct client_line {
         if (name == "continue" || name == "c") {
             if (rest != "all")
                 return wrong("continue all; to go on with one: attach N, then continue");
-            return client_line{client_verb::cast, 0, {}, {prompt_verb::go_on}, name};
+            return client_line{client_verb::cast, 0, {}, {prompt_verb::go_on}};
         }
         for (const auto& [known, verb] : {std::pair{"list", client_verb::list},
                                           {"l", client_verb::list},
@@ -33356,7 +34114,7 @@ private:
             return wrong("\"" + visible_name(typed, 80) +
                          "\" cannot be cast; `help` says what can");
         }
-        return client_line{client_verb::cast, 0, std::move(*to), command, typed};
+        return client_line{client_verb::cast, 0, std::move(*to), command};
     }
 };
 
@@ -35212,11 +35970,11 @@ private:
 
     /// The command as its context knows it, whichever form was typed.
     static std::string whole_word(const client_line& line) {
+        std::string text;
         for (const prompt_word& w : prompt_words) // the long form is the first
-            if (w.verb == line.command.verb)
-                return std::string(w.name) +
-                       (line.command.rest.empty() ? "" : " " + std::string(line.command.rest));
-        return std::string(line.as_typed);
+            if (text.empty() && w.verb == line.command.verb) text = w.name;
+        if (!line.command.rest.empty()) text.append(" ") += line.command.rest;
+        return text;
     }
 
     /// Each stands as at a prompt, from then on, so that its variables do not change meanwhile.
@@ -38161,765 +38919,6 @@ MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(mitogen::node& node, context
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/number_ranges.hpp ----
-// number_ranges.hpp: lists of numbers and ranges, as they stand in the brackets of names.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// More digits are no number: the sum of any two is below 2^63.
-inline constexpr std::size_t most_digits = 18;
-
-/// What is wrong with a text of names; `at` counts bytes from 0.
-MITOGEN_COLD inline error bad_names(std::size_t at, const std::string& what) {
-    return error(reason::bad_arguments, "names, column " + std::to_string(at + 1) + ": " + what);
-}
-
-MITOGEN_COLD inline error too_many_names(std::size_t at, std::size_t most) {
-    return bad_names(at, "more than " + std::to_string(most) + " names");
-}
-
-inline bool is_decimal(char c) noexcept { return c >= '0' && c <= '9'; }
-
-/// True for 01 and 00, not for 0.
-inline bool is_padded(std::string_view number) noexcept {
-    return number.size() > 1 && number[0] == '0';
-}
-
-/// The value of at most `most_digits` digits.
-inline std::uint64_t decimal_value(std::string_view digits) noexcept {
-    std::uint64_t value = 0;
-    for (const char c : digits) value = value * 10 + static_cast<std::uint64_t>(c - '0');
-    return value;
-}
-
-/// One number, or a range with a step.
-template <class = void>
-struct number_range {
-    std::uint64_t first = 0;
-    std::uint64_t last = 0; ///< which the steps may not meet
-    std::uint64_t step = 1;
-    std::size_t width = 0; ///< digits at least, filled up with zeros
-    std::size_t at = 0;    ///< where it stands in the text
-
-    std::uint64_t count() const noexcept { return (last - first) / step + 1; }
-
-    /// The digits of all its numbers together. Not for more than a few million numbers.
-    std::uint64_t digits() const noexcept {
-        std::uint64_t sum = 0;
-        std::uint64_t next = first;
-        std::uint64_t above = 10; // the least number of more than `length` digits
-        for (std::size_t length = 1; next <= last; ++length, above *= 10) {
-            if (next >= above) continue;
-            const std::uint64_t here = (std::min(last, above - 1) - next) / step + 1;
-            sum += here * std::max(length, width);
-            next += here * step;
-        }
-        return sum;
-    }
-};
-
-/// Appends a number as a range of that width has it.
-inline void append_number(std::string& to, std::uint64_t value, std::size_t width) {
-    const std::string digits = std::to_string(value);
-    if (digits.size() < width) to.append(width - digits.size(), '0');
-    to += digits;
-}
-
-/// Reads such a list, from one place of a text to another.
-template <class T = void>
-class range_reader {
-    std::string_view text_;
-    std::size_t at_;
-    std::size_t end_;
-
-    bool takes(char c) noexcept {
-        if (at_ == end_ || text_[at_] != c) return false;
-        ++at_;
-        return true;
-    }
-
-    result<std::string_view> read_number() {
-        const std::size_t begin = at_;
-        while (at_ < end_ && is_decimal(text_[at_])) ++at_;
-        const std::string_view digits = text_.substr(begin, at_ - begin);
-        if (digits.empty()) return bad_names(begin, "a number is missing");
-        if (digits.size() > most_digits)
-            return bad_names(begin, "a number of more than " + std::to_string(most_digits) +
-                                        " digits");
-        return digits;
-    }
-
-    result<number_range<T>> read_range() {
-        const std::size_t begin = at_;
-        const result<std::string_view> first = read_number();
-        if (!first) return first.error();
-        number_range<T> range{
-            .first = decimal_value(*first), .last = decimal_value(*first), .at = begin};
-        if (is_padded(*first)) range.width = first->size();
-        const bool is_range = takes('-');
-        if (is_range) {
-            const result<std::string_view> last = read_number();
-            if (!last) return last.error();
-            range.last = decimal_value(*last);
-            if (range.last < range.first) return bad_names(begin, "a range that runs backwards");
-            if (is_padded(*last) && last->size() != range.width)
-                return bad_names(begin, "a range whose two ends are padded differently");
-        }
-        const std::size_t slash = at_;
-        if (!takes('/')) return range;
-        if (!is_range) return bad_names(slash, "a step without a range");
-        const result<std::string_view> step = read_number();
-        if (!step) return step.error();
-        range.step = decimal_value(*step);
-        if (range.step == 0) return bad_names(slash + 1, "a step of 0");
-        return range;
-    }
-
-public:
-    range_reader(std::string_view text, std::size_t begin, std::size_t end) noexcept
-        : text_(text), at_(begin), end_(end) {}
-
-    /// At least one range, and at most so many numbers in all.
-    result<std::vector<number_range<T>>> read(std::size_t most) {
-        std::vector<number_range<T>> ranges;
-        std::uint64_t count = 0;
-        do {
-            const result<number_range<T>> range = read_range();
-            if (!range) return range.error();
-            if (range->count() > most - count) return too_many_names(range->at, most);
-            count += range->count();
-            ranges.push_back(*range);
-        } while (takes(','));
-        if (at_ == end_) return ranges;
-        return bad_names(at_, "neither a number nor a comma, dash or slash between numbers");
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/ipv6_text.hpp ----
-// ipv6_text.hpp: tells IPv6 addresses from other text.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// True for four numbers of one byte, without zeros before them.
-template <class = void>
-bool is_dotted(std::string_view text) noexcept {
-    std::size_t octets = 0;
-    for (std::size_t from = 0; from <= text.size(); ++octets) {
-        const std::string_view octet = text.substr(from, text.find('.', from) - from);
-        if (octet.empty() || octet.size() > 3 || is_padded(octet) ||
-            !std::all_of(octet.begin(), octet.end(), is_decimal) || decimal_value(octet) > 255)
-            return false;
-        from += octet.size() + 1;
-    }
-    return octets == 4;
-}
-
-/// How many groups of an IPv6 address this is, which may be none; nothing if it is malformed. The
-/// dotted form of the last 32 bits counts as two.
-template <class = void>
-std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
-    std::size_t groups = 0;
-    if (text.empty()) return groups;
-    for (std::size_t at = 0;;) {
-        const std::string_view group = text.substr(at, text.find(':', at) - at);
-        at += group.size();
-        if (may_be_dotted && at == text.size() && is_dotted(group)) return groups + 2;
-        const auto is_hex = [](char c) {
-            return is_decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        };
-        if (group.empty() || group.size() > 4 || !std::all_of(group.begin(), group.end(), is_hex))
-            return std::nullopt;
-        ++groups;
-        if (at == text.size()) return groups;
-        ++at; // the colon
-    }
-}
-
-/// True for an IPv6 address (RFC 4291, 2.2), with a zone behind it or without.
-template <class = void>
-bool is_ipv6(std::string_view text) noexcept {
-    const std::size_t percent = text.find('%');
-    if (percent != std::string_view::npos) {
-        const std::string_view zone = text.substr(percent + 1);
-        if (zone.empty() ||
-            zone.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "0123456789._~-") != std::string_view::npos)
-            return false;
-        text = text.substr(0, percent);
-    }
-    const std::size_t gap = text.find("::");
-    if (gap == std::string_view::npos) return count_groups(text, true) == std::size_t{8};
-    const std::optional<std::size_t> before = count_groups(text.substr(0, gap), false);
-    const std::optional<std::size_t> behind = count_groups(text.substr(gap + 2), true);
-    return before && behind && *before + *behind <= 7;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/name_fold.hpp ----
-// name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// One number of a name, or the list of several that took its place.
-template <class T>
-struct fold_cell {
-    std::string_view text;
-    std::uint64_t value = 0; ///< of the first number
-
-    auto order() const noexcept { return std::tuple(value, text.size(), text); }
-    friend bool operator==(const fold_cell& a, const fold_cell& b) noexcept {
-        return a.text == b.text;
-    }
-};
-
-/// Numbers in ascending order as the shortest list without steps: 1-3,5. A number follows another
-/// if a range of that one's padding has it next: 09-11, 9-11, 098-101.
-template <class T>
-class range_writer {
-    struct run {
-        std::string_view first;
-        std::string_view last;
-    };
-    std::vector<run> runs_;
-    // by width, 0 being none: the run that was added to last, + 1, and its last value
-    struct open_run {
-        std::size_t run = 0;
-        std::uint64_t last = 0;
-    };
-    open_run open_[most_digits + 1];
-
-public:
-    void add(const fold_cell<T>& number) {
-        const bool padded = is_padded(number.text);
-        const std::size_t length = number.text.size();
-        for (std::size_t width = padded ? length : 0; width <= length; ++width) {
-            open_run& open = open_[width];
-            if (open.run == 0 || open.last + 1 != number.value) continue;
-            runs_[open.run - 1].last = number.text;
-            open.last = number.value;
-            return;
-        }
-        runs_.push_back({number.text, number.text});
-        open_[padded ? length : 0] = {runs_.size(), number.value};
-    }
-
-    std::string text() const {
-        std::string out;
-        for (const run& r : runs_) {
-            if (!out.empty()) out += ',';
-            out += r.first;
-            if (r.first == r.last) continue;
-            out += '-';
-            out += r.last;
-        }
-        return out;
-    }
-};
-
-/// Names of one shape: the same text around the same count of numbers.
-template <class T>
-class fold_shape {
-    std::size_t dimensions_;
-    std::vector<fold_cell<T>> cells_; // row by row
-
-    const fold_cell<T>& cell(std::size_t row, std::size_t dimension) const noexcept {
-        return cells_[row * dimensions_ + dimension];
-    }
-
-    /// The first dimension but `except` in which two rows differ, or dimensions_.
-    std::size_t differ_in(std::size_t a, std::size_t b, std::size_t except) const noexcept {
-        for (std::size_t d = 0; d < dimensions_; ++d)
-            if (d != except && !(cell(a, d) == cell(b, d))) return d;
-        return dimensions_;
-    }
-
-    void sort(std::vector<std::size_t>& rows, std::size_t last) const {
-        const auto before = [&](std::size_t a, std::size_t b) {
-            const std::size_t d = differ_in(a, b, last);
-            const std::size_t decides = d < dimensions_ ? d : last;
-            if (decides == dimensions_) return false;
-            return cell(a, decides).order() < cell(b, decides).order();
-        };
-        if (!std::is_sorted(rows.begin(), rows.end(), before)) // most are
-            std::sort(rows.begin(), rows.end(), before);
-    }
-
-    /// Makes one row of those that differ in that dimension only. What is new of it is in `lists`.
-    void merge(std::vector<std::size_t>& rows, std::size_t dimension,
-               std::deque<std::string>& lists) {
-        sort(rows, dimension);
-        std::size_t kept = 0;
-        for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-            range_writer<T> list;
-            for (end = begin; end < rows.size(); ++end) {
-                if (differ_in(rows[begin], rows[end], dimension) < dimensions_) break;
-                list.add(cell(rows[end], dimension));
-            }
-            if (end - begin > 1)
-                cells_[rows[begin] * dimensions_ + dimension].text =
-                    lists.emplace_back(list.text());
-            rows[kept++] = rows[begin];
-        }
-        rows.resize(kept);
-    }
-
-public:
-    explicit fold_shape(std::size_t dimensions) : dimensions_(dimensions) {}
-
-    void add(const std::vector<fold_cell<T>>& row) {
-        cells_.insert(cells_.end(), row.begin(), row.end());
-    }
-
-    /// Appends the names; `text` has `mark` in the place of each number.
-    void write(std::string& out, std::string_view text, char mark) {
-        std::deque<std::string> lists;
-        std::vector<std::size_t> rows(dimensions_ ? cells_.size() / dimensions_ : 1);
-        for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = row;
-        if (rows.size() > 1) {
-            for (std::size_t d = dimensions_; d-- > 0;) merge(rows, d, lists);
-            sort(rows, dimensions_);
-        }
-        for (const std::size_t row : rows) {
-            if (!out.empty()) out += ',';
-            std::size_t d = 0;
-            for (const char c : text) {
-                if (c != mark) {
-                    out += c;
-                    continue;
-                }
-                const std::string_view numbers = cell(row, d++).text;
-                const bool many = numbers.find_first_of(",-") != std::string_view::npos;
-                if (many) out += '[';
-                out += numbers;
-                if (many) out += ']';
-            }
-        }
-    }
-};
-
-/// Names without numbers in brackets, as few with them.
-template <class T = void>
-class name_folder {
-    static constexpr char mark = '\x01'; // no name has a control character
-    static constexpr std::size_t most_dimensions = 8;
-
-    unique_names<T> texts_; // the names, with marks
-    std::vector<fold_shape<T>> shapes_;
-    std::string text_;
-    std::vector<fold_cell<T>> row_;
-
-    struct stretch {
-        std::size_t begin, end;
-    };
-    std::vector<stretch> numbers_;
-
-    /// Where a name has numbers: not in the brackets of an address.
-    void find_numbers(std::string_view name) {
-        numbers_.clear();
-        for (std::size_t at = 0; at < name.size();) {
-            const std::size_t begin = at;
-            if (name[at] == '[') {
-                at = name.find(']', at);
-            } else if (is_decimal(name[at])) {
-                while (at < name.size() && is_decimal(name[at])) ++at;
-                if (at - begin <= most_digits) numbers_.push_back({begin, at});
-            } else {
-                ++at;
-            }
-        }
-    }
-
-public:
-    void add(std::string_view name) {
-        find_numbers(name);
-        const std::size_t skipped = numbers_.size() - std::min(numbers_.size(), most_dimensions);
-        text_.clear();
-        row_.clear();
-        std::size_t done = 0;
-        for (std::size_t i = skipped; i < numbers_.size(); ++i) {
-            const auto [begin, end] = numbers_[i];
-            const std::string_view number = name.substr(begin, end - begin);
-            text_ += name.substr(done, begin - done);
-            text_ += mark;
-            row_.push_back({number, decimal_value(number)});
-            done = end;
-        }
-        text_ += name.substr(done);
-        const std::size_t place = texts_.add(text_);
-        if (place == shapes_.size()) shapes_.emplace_back(row_.size());
-        shapes_[place].add(row_);
-    }
-
-    std::string text() {
-        std::string out;
-        for (std::size_t i = 0; i < shapes_.size(); ++i)
-            shapes_[i].write(out, texts_.all()[i], mark);
-        return out;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/name_pattern.hpp ----
-// name_pattern.hpp: reads a text of names, one name with its brackets at a time, and expands it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Text that stands for itself, or, if `ranges` is not empty, numbers.
-template <class T>
-struct name_part {
-    std::string_view text{};
-    std::vector<number_range<T>> ranges{};
-};
-
-/// Reads names from a text. Holds one of them at a time, as it is written.
-template <class T = void>
-class name_pattern {
-    std::string_view text_;
-    std::size_t at_ = 0;
-    std::size_t begin_ = 0; // of the name
-    std::vector<name_part<T>> parts_;
-    std::uint64_t count_ = 0;
-    bool any_ = false;
-
-    static bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
-    bool at_end() const noexcept { return at_ == text_.size(); }
-    void skip_blanks() noexcept {
-        while (!at_end() && is_blank(text_[at_])) ++at_;
-    }
-
-    /// Also in UTF-8.
-    bool is_control() const noexcept {
-        const auto byte = static_cast<unsigned char>(text_[at_]);
-        if (byte < 0x20 || byte == 0x7F) return true;
-        if (byte != 0xC2 || at_ + 1 == text_.size()) return false;
-        const auto next = static_cast<unsigned char>(text_[at_ + 1]);
-        return next >= 0x80 && next <= 0x9F;
-    }
-
-    void end_text(std::size_t begin) {
-        if (begin < at_) parts_.push_back({.text = text_.substr(begin, at_ - begin)});
-    }
-
-    /// Behind the opening bracket of numbers.
-    result<void> read_numbers(std::size_t end, std::size_t most) {
-        const std::string_view inside = text_.substr(at_, end - at_);
-        if (inside.empty()) return bad_names(at_ - 1, "an empty bracket");
-        if (inside.find('=') != std::string_view::npos)
-            return bad_names(at_, "named dimensions are not known; write a bracket for each");
-        result<std::vector<number_range<T>>> ranges = range_reader<T>(text_, at_, end).read(most);
-        if (!ranges) return ranges.error();
-        std::uint64_t count = 0;
-        for (const number_range<T>& range : *ranges) count += range.count();
-        count_ *= count;
-        if (count_ > most) return too_many_names(begin_, most);
-        parts_.push_back({.ranges = *std::move(ranges)});
-        return {};
-    }
-
-    result<void> read_name(std::size_t most) {
-        if (text_[at_] == '-') return bad_names(at_, "a name that begins with a dash");
-        std::size_t begin = at_;
-        while (!at_end() && !is_blank(text_[at_]) && text_[at_] != ',') {
-            if (is_control()) return bad_names(at_, "a control character");
-            if (text_[at_] == ']')
-                return bad_names(at_, "a closing bracket without an opening one");
-            if (text_[at_] != '[') {
-                ++at_;
-                continue;
-            }
-            const std::size_t end = text_.find(']', at_);
-            if (end == std::string_view::npos)
-                return bad_names(at_, "a bracket that is not closed");
-            const std::string_view inside = text_.substr(at_ + 1, end - at_ - 1);
-            if (inside.find(':') == std::string_view::npos) {
-                end_text(begin);
-                ++at_;
-                if (result<void> done = read_numbers(end, most); !done) return done;
-                begin = end + 1;
-            } else if (!is_ipv6(inside)) {
-                return bad_names(at_, "a bracket with a colon, and no IPv6 address");
-            }
-            at_ = end + 1;
-        }
-        end_text(begin);
-        return {};
-    }
-
-public:
-    explicit name_pattern(std::string_view text) noexcept : text_(text) {}
-
-    /// Reads the next name, which may stand for so many; false if there is no more.
-    result<bool> next(std::size_t most) {
-        skip_blanks();
-        if (any_ && !at_end() && text_[at_] == ',') {
-            ++at_;
-            skip_blanks();
-            if (at_end()) return bad_names(at_, "a name is missing");
-        }
-        if (at_end()) return false;
-        if (text_[at_] == ',') return bad_names(at_, "a name is missing");
-        any_ = true;
-        begin_ = at_;
-        parts_.clear();
-        count_ = 1;
-        if (result<void> done = read_name(most); !done) return done.error();
-        if (count_ > most) return too_many_names(begin_, most);
-        return true;
-    }
-
-    /// Where the name begins, and how many it stands for.
-    std::size_t begin() const noexcept { return begin_; }
-    std::uint64_t count() const noexcept { return count_; }
-    bool has_numbers() const noexcept { return parts_.size() > 1 || !parts_[0].ranges.empty(); }
-
-    /// The sum of the lengths of the names that it stands for.
-    std::uint64_t bytes() const noexcept {
-        std::uint64_t sum = 0;
-        for (const name_part<T>& part : parts_) {
-            std::uint64_t numbers = 0;
-            std::uint64_t digits = 0;
-            for (const number_range<T>& range : part.ranges) {
-                numbers += range.count();
-                digits += range.digits();
-            }
-            sum += numbers ? count_ / numbers * digits : count_ * part.text.size();
-        }
-        return sum;
-    }
-
-    /// Calls take(std::string) with each of them, the last bracket being counted through first.
-    template <class Take>
-    void expand(Take&& take) const {
-        if (!has_numbers()) return take(std::string(parts_[0].text));
-        struct counter {
-            std::size_t range = 0;
-            std::uint64_t value = 0;
-        };
-        std::vector<counter> counters(parts_.size());
-        for (std::size_t i = 0; i < parts_.size(); ++i)
-            if (!parts_[i].ranges.empty()) counters[i].value = parts_[i].ranges[0].first;
-        const auto advance = [&](const name_part<T>& part, counter& c) {
-            const number_range<T>& range = part.ranges[c.range];
-            const bool more = range.last - c.value >= range.step;
-            if (more) {
-                c.value += range.step;
-                return true;
-            }
-            c.range = (c.range + 1) % part.ranges.size();
-            c.value = part.ranges[c.range].first;
-            return c.range != 0;
-        };
-        for (std::uint64_t left = count_; left > 0; --left) {
-            std::string name;
-            for (std::size_t i = 0; i < parts_.size(); ++i) {
-                if (parts_[i].ranges.empty())
-                    name += parts_[i].text;
-                else
-                    append_number(name, counters[i].value,
-                                  parts_[i].ranges[counters[i].range].width);
-            }
-            take(std::move(name));
-            for (std::size_t i = parts_.size(); i-- > 0;)
-                if (!parts_[i].ranges.empty() && advance(parts_[i], counters[i])) break;
-        }
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/name_set_body.hpp ----
-// name_set_body.hpp: what sets of names do.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-template <class T>
-std::size_t unique_names<T>::slot_of(std::string_view name) const noexcept {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = std::hash<std::string_view>{}(name)&mask;
-    while (slots_[slot] != 0 && names_[slots_[slot] - 1] != name) slot = (slot + 1) & mask;
-    return slot;
-}
-
-template <class T>
-void unique_names<T>::grow() {
-    slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), 0);
-    for (std::size_t i = 0; i < names_.size(); ++i)
-        slots_[slot_of(names_[i])] = static_cast<std::uint32_t>(i + 1);
-}
-
-template <class T>
-std::size_t unique_names<T>::find(std::string_view name) const noexcept {
-    if (names_.empty()) return nowhere;
-    const std::uint32_t found = slots_[slot_of(name)];
-    return found == 0 ? nowhere : found - 1;
-}
-
-template <class T>
-std::size_t unique_names<T>::add(std::string name) {
-    bytes_ = bytes();
-    if (slots_.size() < 2 * (names_.size() + 1)) grow();
-    const std::size_t slot = slot_of(name);
-    if (slots_[slot] != 0) return slots_[slot] - 1;
-    const std::uint64_t length = name.size();
-    names_.push_back(std::move(name));
-    bytes_ += length;
-    slots_[slot] = static_cast<std::uint32_t>(names_.size());
-    return names_.size() - 1;
-}
-
-} // namespace detail
-
-template <class T>
-basic_name_set<T>::basic_name_set(std::string_view text) : basic_name_set(parse(text).value()) {}
-
-template <class T>
-bool basic_name_set<T>::fits(std::size_t names, std::uint64_t bytes) const noexcept {
-    return names <= most_names - size() && bytes <= most_bytes - names_.bytes();
-}
-
-template <class T>
-result<basic_name_set<T>> basic_name_set<T>::parse(std::string_view text) {
-    std::uint64_t count = 0;
-    std::uint64_t bytes = 0;
-    detail::name_pattern<T> checked(text);
-    for (;;) {
-        const result<bool> more = checked.next(most_names);
-        if (!more) return more.error();
-        if (!*more) break;
-        count += checked.count();
-        if (count > most_names) return detail::too_many_names(checked.begin(), most_names);
-        bytes += checked.bytes();
-        if (bytes > most_bytes)
-            return detail::bad_names(checked.begin(), "names of more than " +
-                                                          std::to_string(most_bytes >> 20) +
-                                                          " MiB in all");
-    }
-    basic_name_set out;
-    out.names_.reserve(static_cast<std::size_t>(count));
-    detail::name_pattern<T> names(text);
-    while (*names.next(most_names))
-        names.expand([&](std::string name) { out.names_.add(std::move(name)); });
-    return out;
-}
-
-template <class T>
-bool basic_name_set<T>::contains(std::string_view name) const noexcept {
-    return names_.find(name) != detail::unique_names<T>::nowhere;
-}
-
-template <class T>
-result<bool> basic_name_set<T>::try_insert(std::string_view name) {
-    detail::name_pattern<T> pattern(name);
-    const result<bool> any = pattern.next(most_names);
-    if (!any) return any.error();
-    if (!*any) return detail::bad_names(0, "a name is missing");
-    if (pattern.has_numbers()) return detail::bad_names(0, "a pattern, where one name must stand");
-    if (pattern.bytes() != name.size())
-        return detail::bad_names(0, "white space or a comma in a name");
-    if (contains(name)) return false;
-    if (!fits(1, name.size())) return detail::too_many_names(0, most_names);
-    names_.add(std::string(name));
-    return true;
-}
-
-template <class T>
-bool basic_name_set<T>::insert(std::string_view name) { return try_insert(name).value(); }
-
-template <class T>
-result<basic_name_set<T>> basic_name_set<T>::try_unite(const basic_name_set& other) const {
-    basic_name_set out = *this;
-    for (const std::string& name : other) {
-        if (out.contains(name)) continue;
-        if (!out.fits(1, name.size()))
-            return error(reason::bad_arguments, "names: more than one set holds");
-        out.names_.add(name);
-    }
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::unite(const basic_name_set& other) const {
-    return try_unite(other).value();
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::subtract(const basic_name_set& other) const {
-    basic_name_set out;
-    for (const std::string& name : *this)
-        if (!other.contains(name)) out.names_.add(name);
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::intersect(const basic_name_set& other) const {
-    basic_name_set out;
-    for (const std::string& name : *this)
-        if (other.contains(name)) out.names_.add(name);
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::slice(name_slice which) const {
-    basic_name_set out;
-    const std::size_t first = std::min(which.first, size());
-    const std::size_t count = std::min(which.count, size() - first);
-    for (std::size_t i = 0; i < count; ++i) out.names_.add(names_.all()[first + i]);
-    return out;
-}
-
-template <class T>
-result<basic_name_set<T>> basic_name_set<T>::try_pick(std::string_view ranks) const {
-    basic_name_set out;
-    if (ranks.empty()) return out;
-    const result<std::vector<detail::number_range<T>>> ranges =
-        detail::range_reader<T>(ranks, 0, ranks.size()).read(most_names);
-    if (!ranges) return ranges.error();
-    for (const detail::number_range<T>& range : *ranges) {
-        const std::uint64_t last = range.first + (range.count() - 1) * range.step;
-        if (last >= size())
-            return detail::bad_names(range.at, "rank " + std::to_string(last) + " in a set of " +
-                                                   std::to_string(size()) + " names");
-    }
-    for (const detail::number_range<T>& range : *ranges)
-        for (std::uint64_t rank = range.first; rank <= range.last; rank += range.step)
-            out.names_.add(names_.all()[static_cast<std::size_t>(rank)]);
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::pick(std::string_view ranks) const {
-    return try_pick(ranks).value();
-}
-
-template <class T>
-std::string basic_name_set<T>::fold() const {
-    detail::name_folder<T> folder;
-    for (const std::string& name : *this) folder.add(name);
-    return folder.text();
-}
-
-template <class T>
-bool basic_name_set<T>::equals(const basic_name_set& other) const noexcept {
-    return size() == other.size() && std::all_of(begin(), end(), [&](const std::string& name) {
-               return other.contains(name);
-           });
-}
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/serve/elastic_threads.hpp ----

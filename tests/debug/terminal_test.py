@@ -6,6 +6,7 @@ usage: terminal_test.py STOPS WAY [SCENARIO...]
 
 Each scenario ends with nothing left: the program's processes have gone within eight seconds of its end, and the terminal is as it was.
 """
+import fcntl
 import os
 import pty
 import re
@@ -50,7 +51,7 @@ def shell(argv, environment):
 class Program:
     """The program, at a terminal of its own."""
 
-    def __init__(self, *argv, debug=True, echo=True, job=False, socket=""):
+    def __init__(self, *argv, debug=True, echo=True, job=False, socket="", terminal=True):
         self.socket = socket
         self.said = b""
         self.read_to = 0
@@ -65,6 +66,10 @@ class Program:
             environment = dict(os.environ, MITOGEN_DEBUG="1" if debug else "", STOPS_MARK="stops.%d" % os.getpid())
             if socket:
                 environment["MITOGEN_DEBUG_SOCKET"] = socket
+            if not terminal:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+                fcntl.ioctl(0, termios.TIOCNOTTY)
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if job:
                 shell(argv, environment)
             os.execve(argv[0], argv, environment)
@@ -672,6 +677,21 @@ def killed_root(start, way):
     return again
 
 
+def only_client(start, way):
+    """A root without a terminal waits for one that comes."""
+    p = start("once", socket=True, terminal=False)
+    p.wait_for(rb"it waits for `mitogen-debug ")
+    c = connect(p, start)
+    c.line("attach 1")
+    c.prompt()
+    at_top(c, "detach")
+    leaves(c)
+    c = connect(p, start)
+    check("1 goes on" in at_top(c, "continue all"), "continue", c)
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
 def other_user(start, way):
     """Nobody else's is let in."""
     if os.getuid() != 0:
@@ -717,7 +737,8 @@ def no_terminal(stops, way):
 
 SCENARIOS = {f.__name__: f for f in (once, commands, again, break_at, twice, interrupts, two_interrupts, nursery_fails, hangs, cancel_queued, killed, silent,
                                      body_throws, returns, threads, no_echo, end_of_file, stopped, root_is_killed, hangs_up, throws, task,
-                                     loop, unarmed, many, second_terminal, clients_change, stopped_client, cast, killed_root, other_user)}
+                                     loop, unarmed, many, second_terminal, clients_change, stopped_client, cast, killed_root, only_client,
+                                     other_user)}
 # What needs a context that is not the program itself.
 BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at", "second_terminal", "killed_root"}
 

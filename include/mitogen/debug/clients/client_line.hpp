@@ -76,10 +76,9 @@ public:
 /// One line, taken apart.
 struct client_line {
     client_verb verb = client_verb::nothing;
-    std::uint64_t number = 0;     ///< attach
-    context_choice to{};          ///< cast
-    prompt_line command{};        ///< cast: its verb, and
-    std::string_view as_typed{};  ///< what of the line it is
+    std::uint64_t number = 0; ///< attach
+    context_choice to{};      ///< cast
+    prompt_line command{};    ///< cast
 
     /// An error in one line for what is no command.
     static result<client_line> read(std::string_view text) {
@@ -91,7 +90,7 @@ struct client_line {
         if (name == "continue" || name == "c") {
             if (rest != "all")
                 return wrong("continue all; to go on with one: attach N, then continue");
-            return client_line{client_verb::cast, 0, {}, {prompt_verb::go_on}, name};
+            return client_line{client_verb::cast, 0, {}, {prompt_verb::go_on}};
         }
         for (const auto& [known, verb] : {std::pair{"list", client_verb::list},
                                           {"l", client_verb::list},
@@ -149,7 +148,7 @@ private:
             return wrong("\"" + visible_name(typed, 80) +
                          "\" cannot be cast; `help` says what can");
         }
-        return client_line{client_verb::cast, 0, std::move(*to), command, typed};
+        return client_line{client_verb::cast, 0, std::move(*to), command};
     }
 };
 

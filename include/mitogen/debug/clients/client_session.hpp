@@ -161,11 +161,11 @@ private:
 
     /// The command as its context knows it, whichever form was typed.
     static std::string whole_word(const client_line& line) {
+        std::string text;
         for (const prompt_word& w : prompt_words) // the long form is the first
-            if (w.verb == line.command.verb)
-                return std::string(w.name) +
-                       (line.command.rest.empty() ? "" : " " + std::string(line.command.rest));
-        return std::string(line.as_typed);
+            if (text.empty() && w.verb == line.command.verb) text = w.name;
+        if (!line.command.rest.empty()) text.append(" ") += line.command.rest;
+        return text;
     }
 
     /// Each stands as at a prompt, from then on, so that its variables do not change meanwhile.
