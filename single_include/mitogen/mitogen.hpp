@@ -36041,10 +36041,13 @@ class client_server {
     tree_stops<Io>& stops_;
     os::local_listener file_;
     bound_source<client_server> ready_{};
+    timer resume_{};
     std::vector<std::unique_ptr<client>> clients_; // loop; behind close(): its caller
     std::atomic<bool> ends_{false};
 
     static constexpr std::size_t most = 16; // clients
+    // before accept() is tried again that found no descriptor
+    static constexpr duration_ns pause = 100'000'000;
 
 public:
     client_server(core& node, tree_stops<Io>& stops) : node_(node), stops_(stops) {}
@@ -36057,6 +36060,7 @@ public:
         if (!file) return file.error();
         file_ = std::move(*file);
         on_ready<&client_server::accept>(ready_, *this, file_.fd());
+        resume_.fire = [this] { node_.loop().change(ready_, io::interest::read); };
         long rc = 0;
         node_.loop().run([&] { rc = node_.loop().watch(ready_, io::interest::read); });
         if (rc >= 0) return {};
@@ -36069,6 +36073,7 @@ public:
     void close() {
         node_.loop().run([this] {
             if (file_.fd() >= 0) node_.loop().unwatch(ready_);
+            node_.loop().cancel_timer(resume_);
             file_.close();
         });
         ends_.store(true);
@@ -36107,7 +36112,12 @@ private:
     void accept() {
         std::erase_if(clients_, [](const auto& c) { return c->gone.load(); });
         os::unique_fd socket;
-        if (file_.accept(socket) < 0) return; // it went before
+        if (const long rc = file_.accept(socket); rc < 0) {
+            if (rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -ECONNABORTED) return; // it has gone
+            log::write(log::level::warning, os::failure("accept", rc, file_.fd()).what());
+            node_.loop().change(ready_, io::interest::none);
+            return node_.loop().set_timer(resume_, after(node_.loop().io().now(), pause));
+        }
         const std::int64_t user = os::peer_user(socket.get());
         if (!os::is_trusted_user(user))
             return log::write(log::level::warning,
@@ -37882,7 +37892,7 @@ class debugger final : public debugging<Io> {
     void let_clients_come() {
         const char* const named = std::getenv("MITOGEN_DEBUG_SOCKET");
         const std::string path = named ? named : "";
-        clients_ = std::make_unique<client_server<Io>>(node_, terminal_->stops());
+        clients_ = std::make_unique<client_server<Io>>(node_, stops_of_tree());
         if (const result<void> open = clients_->open(path); !open)
             return log::write(log::level::warning,
                               std::string("no second terminal can come: ") + open.error().what());
@@ -37917,6 +37927,9 @@ public:
             if (is_root && armed()) let_clients_come();
     }
 
+    /// Of a root: what has stopped in its tree.
+    tree_stops<Io>& stops_of_tree() noexcept { return terminal_->stops(); }
+
     bool armed() const noexcept override { return node_.rules().debug; }
 
     result<void> stop(stop_report report) override {
@@ -37942,7 +37955,7 @@ public:
     }
 
     void context_ends() override {
-        if (terminal_) return terminal_->stops().tell_who_stands();
+        if (terminal_) return stops_of_tree().tell_who_stands();
         stopped_.context_ends();
     }
 

@@ -21,6 +21,7 @@
 #include <mitogen/debug/stopped_threads.hpp>
 #include <mitogen/debug/terminal/prompt_terminal.hpp>
 #include <mitogen/debug/terminal/terminal_server.hpp>
+#include <mitogen/debug/terminal/tree_stops.hpp>
 #include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/io/policy.hpp>
@@ -73,7 +74,7 @@ class debugger final : public debugging<Io> {
     void let_clients_come() {
         const char* const named = std::getenv("MITOGEN_DEBUG_SOCKET");
         const std::string path = named ? named : "";
-        clients_ = std::make_unique<client_server<Io>>(node_, terminal_->stops());
+        clients_ = std::make_unique<client_server<Io>>(node_, stops_of_tree());
         if (const result<void> open = clients_->open(path); !open)
             return log::write(log::level::warning,
                               std::string("no second terminal can come: ") + open.error().what());
@@ -108,6 +109,9 @@ public:
             if (is_root && armed()) let_clients_come();
     }
 
+    /// Of a root: what has stopped in its tree.
+    tree_stops<Io>& stops_of_tree() noexcept { return terminal_->stops(); }
+
     bool armed() const noexcept override { return node_.rules().debug; }
 
     result<void> stop(stop_report report) override {
@@ -133,7 +137,7 @@ public:
     }
 
     void context_ends() override {
-        if (terminal_) return terminal_->stops().tell_who_stands();
+        if (terminal_) return stops_of_tree().tell_who_stands();
         stopped_.context_ends();
     }
 

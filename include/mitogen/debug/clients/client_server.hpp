@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
 #include <mitogen/debug/clients/client_body.hpp>
 #include <mitogen/debug/clients/client_session.hpp>
 #include <mitogen/debug/terminal/prompt_terminal.hpp>
@@ -69,10 +70,13 @@ class client_server {
     tree_stops<Io>& stops_;
     os::local_listener file_;
     bound_source<client_server> ready_{};
+    timer resume_{};
     std::vector<std::unique_ptr<client>> clients_; // loop; behind close(): its caller
     std::atomic<bool> ends_{false};
 
     static constexpr std::size_t most = 16; // clients
+    // before accept() is tried again that found no descriptor
+    static constexpr duration_ns pause = 100'000'000;
 
 public:
     client_server(core& node, tree_stops<Io>& stops) : node_(node), stops_(stops) {}
@@ -85,6 +89,7 @@ public:
         if (!file) return file.error();
         file_ = std::move(*file);
         on_ready<&client_server::accept>(ready_, *this, file_.fd());
+        resume_.fire = [this] { node_.loop().change(ready_, io::interest::read); };
         long rc = 0;
         node_.loop().run([&] { rc = node_.loop().watch(ready_, io::interest::read); });
         if (rc >= 0) return {};
@@ -97,6 +102,7 @@ public:
     void close() {
         node_.loop().run([this] {
             if (file_.fd() >= 0) node_.loop().unwatch(ready_);
+            node_.loop().cancel_timer(resume_);
             file_.close();
         });
         ends_.store(true);
@@ -135,7 +141,12 @@ private:
     void accept() {
         std::erase_if(clients_, [](const auto& c) { return c->gone.load(); });
         os::unique_fd socket;
-        if (file_.accept(socket) < 0) return; // it went before
+        if (const long rc = file_.accept(socket); rc < 0) {
+            if (rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -ECONNABORTED) return; // it has gone
+            log::write(log::level::warning, os::failure("accept", rc, file_.fd()).what());
+            node_.loop().change(ready_, io::interest::none);
+            return node_.loop().set_timer(resume_, after(node_.loop().io().now(), pause));
+        }
         const std::int64_t user = os::peer_user(socket.get());
         if (!os::is_trusted_user(user))
             return log::write(log::level::warning,
