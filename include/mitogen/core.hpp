@@ -42,6 +42,7 @@
 #include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugger.hpp>
 #include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/dump_signal.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/errand_thread.hpp>
 #include <mitogen/debug/frames/frame.hpp>

@@ -32362,6 +32362,16 @@ inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) 
     errno = before;
 }
 
+/// The signal by which people ask a program what it is at.
+inline constexpr int dump_number = SIGUSR1;
+
+/// True if nobody in this process has said what becomes of that signal.
+inline bool is_default(int number) noexcept {
+    struct ::sigaction now {};
+    return ::sigaction(number, nullptr, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
+           now.sa_handler == SIG_DFL;
+}
+
 /// While it exists, each of these signals that this process gets becomes a byte that can be read
 /// from fd(). A handler that the program has is called as well. If it has none, the third signal
 /// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
@@ -36686,6 +36696,84 @@ struct debugger_maker {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/debug/dump_signal.hpp ----
+// dump_signal.hpp: a signal that has the root of a debugged tree say what every context is at.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// SIGUSR1, if the program has not said itself what becomes of it. Threads: as marked. The router
+/// outlives it, and close() comes before its end.
+template <class Io>
+class dump_signal {
+    using core = basic_router_core<Io>;
+
+    core& node_;
+    os::signal_watch signals_{os::last_resort::third_unread};
+    bound_source<dump_signal> ready_{};
+    mutex mutex_{node_};
+    condition changed_;
+    bool wanted_ = false; // under mutex_
+    errand_thread<Io> thread_;
+
+public:
+    explicit dump_signal(core& node) : node_(node) {}
+    dump_signal(dump_signal&&) = delete;
+
+    /// Threads: any. Once.
+    void begin() {
+        if (!os::is_default(os::dump_number)) return;
+        if (const result<void> on = signals_.begin({os::dump_number}); !on)
+            return log::write(log::level::warning, on.error().what());
+        on_ready<&dump_signal::hear>(ready_, *this, signals_.fd());
+        node_.loop().run([this] { (void)node_.loop().watch(ready_, io::interest::read); });
+    }
+
+    /// Waits for a dump that is under way. Threads: any but the loop.
+    void close() {
+        node_.loop().run([this] {
+            if (signals_.fd() >= 0) node_.loop().unwatch(ready_);
+        });
+        std::unique_lock lock(mutex_);
+        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
+        lock.unlock();
+        thread_.join();
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept { thread_.abandon(); }
+
+private:
+    /// On the loop.
+    void hear() {
+        unsigned char numbers[64];
+        if (signals_.take(numbers) == 0) return;
+        const std::lock_guard lock(mutex_);
+        wanted_ = true;
+        (void)thread_.begin(node_.loop().io(), "mitogen-dump", [this] { work(); });
+    }
+
+    void work() {
+        std::unique_lock lock(mutex_);
+        while (wanted_) {
+            wanted_ = false;
+            lock.unlock();
+            const std::string dump = dump_tree(node_);
+            for (std::string_view text = dump; !text.empty();) {
+                const long n = os::write(2, text.data(), text.size());
+                if (n <= 0) break; // nobody reads there
+                text.remove_prefix(static_cast<std::size_t>(n));
+            }
+            lock.lock();
+        }
+        thread_.ended();
+        changed_.notify_all();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/debug/process_wide.hpp ----
 // process_wide.hpp: the debugger's objects of which a process has one.
 
@@ -37870,11 +37958,13 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
-    struct no_clients {};
+    struct nothing {};
     // of a root that is debugged, where there are sockets
-    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, no_clients>>
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, nothing>>
         clients_;
     std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, dump_signal<Io>, nothing>>
+        dumps_; // the same
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -37924,7 +38014,11 @@ public:
         if (is_root) terminal_.emplace(node, open_terminal);
         if (is_root && armed()) crashes_.emplace(node);
         if constexpr (io::has_local_sockets<Io>)
-            if (is_root && armed()) let_clients_come();
+            if (is_root && armed()) {
+                let_clients_come();
+                dumps_ = std::make_unique<dump_signal<Io>>(node);
+                dumps_->begin();
+            }
     }
 
     /// Of a root: what has stopped in its tree.
@@ -37965,8 +38059,10 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
-        if constexpr (io::has_local_sockets<Io>)
+        if constexpr (io::has_local_sockets<Io>) {
             if (clients_) clients_->close();
+            if (dumps_) dumps_->close();
+        }
         if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
@@ -37977,8 +38073,10 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
-        if constexpr (io::has_local_sockets<Io>)
+        if constexpr (io::has_local_sockets<Io>) {
             if (clients_) clients_->abandon();
+            if (dumps_) dumps_->abandon();
+        }
         if (crashes_) crashes_->abandon();
         process_wide<stopping_places>().forget();
         process_wide<watched_variables>().forget();

@@ -677,6 +677,23 @@ def killed_root(start, way):
     return again
 
 
+def dump_by_signal(start, way):
+    """SIGUSR1: the whole tree, parent before child, whoever stands there."""
+    p = start("once", socket=True)
+    place = p.prompt()
+    begin = time.monotonic()
+    os.kill(p.pid, signal.SIGUSR1)
+    p.wait_for(rb"this context\r?\n")
+    p.wait_for(rb"waits for the debugger")
+    check(time.monotonic() - begin < 2, "the dump is late", p)
+    dump = p.text().split("this context", 1)[1]
+    names = re.findall(r"^(\S+) \(context", dump, re.M)
+    check(names == sorted(names) and (way == "root" or place in names), "the contexts: %s" % names, p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
 def only_client(start, way):
     """A root without a terminal waits for one that comes."""
     p = start("once", socket=True, terminal=False)
@@ -737,7 +754,7 @@ def no_terminal(stops, way):
 
 SCENARIOS = {f.__name__: f for f in (once, commands, again, break_at, twice, interrupts, two_interrupts, nursery_fails, hangs, cancel_queued, killed, silent,
                                      body_throws, returns, threads, no_echo, end_of_file, stopped, root_is_killed, hangs_up, throws, task,
-                                     loop, unarmed, many, second_terminal, clients_change, stopped_client, cast, killed_root, only_client,
+                                     loop, unarmed, many, second_terminal, clients_change, stopped_client, cast, killed_root, only_client, dump_by_signal,
                                      other_user)}
 # What needs a context that is not the program itself.
 BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at", "second_terminal", "killed_root"}

@@ -15,6 +15,7 @@
 #include <mitogen/debug/crashes/crash_log.hpp>
 #include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/dump_signal.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/frames/own_frames.hpp>
 #include <mitogen/debug/stop_report.hpp>
@@ -52,11 +53,13 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
-    struct no_clients {};
+    struct nothing {};
     // of a root that is debugged, where there are sockets
-    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, no_clients>>
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, nothing>>
         clients_;
     std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, dump_signal<Io>, nothing>>
+        dumps_; // the same
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -106,7 +109,11 @@ public:
         if (is_root) terminal_.emplace(node, open_terminal);
         if (is_root && armed()) crashes_.emplace(node);
         if constexpr (io::has_local_sockets<Io>)
-            if (is_root && armed()) let_clients_come();
+            if (is_root && armed()) {
+                let_clients_come();
+                dumps_ = std::make_unique<dump_signal<Io>>(node);
+                dumps_->begin();
+            }
     }
 
     /// Of a root: what has stopped in its tree.
@@ -147,8 +154,10 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
-        if constexpr (io::has_local_sockets<Io>)
+        if constexpr (io::has_local_sockets<Io>) {
             if (clients_) clients_->close();
+            if (dumps_) dumps_->close();
+        }
         if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
@@ -159,8 +168,10 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
-        if constexpr (io::has_local_sockets<Io>)
+        if constexpr (io::has_local_sockets<Io>) {
             if (clients_) clients_->abandon();
+            if (dumps_) dumps_->abandon();
+        }
         if (crashes_) crashes_->abandon();
         process_wide<stopping_places>().forget();
         process_wide<watched_variables>().forget();
