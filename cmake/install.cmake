@@ -9,6 +9,11 @@ set(shared_dir ${CMAKE_INSTALL_DATADIR})
 set(independent ARCH_INDEPENDENT)
 if(MITOGEN_COMPILED)
     list(APPEND targets mitogen_compiled)
+endif()
+if(MITOGEN_PROGRAMS)
+    list(APPEND targets mitogen_debug)
+endif()
+if(MITOGEN_COMPILED OR MITOGEN_PROGRAMS)
     set(shared_dir ${CMAKE_INSTALL_LIBDIR})
     set(independent "")
 endif()
@@ -19,7 +24,8 @@ set(package_dir ${shared_dir}/cmake/mitogen)
 target_include_directories(mitogen INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mitogen DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN *.hpp)
-install(TARGETS ${targets} EXPORT mitogen-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS ${targets} EXPORT mitogen-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(EXPORT mitogen-targets NAMESPACE mitogen:: DESTINATION ${package_dir})
 
 set(package_files ${CMAKE_CURRENT_BINARY_DIR}/mitogen-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/mitogen-config-version.cmake

@@ -44,7 +44,7 @@ PAGES = {
         ["name_set", "name_slice"]),
     "debug": (
         "Debugger", "Stops in any context, and the variables that their prompt knows; see [debugger](../debugger.md).",
-        ["breakpoint", "async_breakpoint", "use_debugger", "dump", "watch", "unwatch", "debugger_quit"]),
+        ["breakpoint", "async_breakpoint", "use_debugger", "dump", "debug_client", "try_debug_client", "watch", "unwatch", "debugger_quit"]),
     "methods": (
         "Connection methods", "The options of every way to make a child; see [methods](../methods.md).",
         ["local", "fork_options", "ssh", "host_keys", "sudo", "su", "doas", "docker",

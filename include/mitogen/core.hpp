@@ -36,10 +36,15 @@
 #include <mitogen/child/staged_children.hpp>
 #include <mitogen/child/subtree.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/debug/clients/client_body.hpp>
+#include <mitogen/debug/clients/client_line.hpp>
+#include <mitogen/debug/clients/client_server.hpp>
+#include <mitogen/debug/clients/client_session.hpp>
 #include <mitogen/debug/crashes/crash_log.hpp>
 #include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugger.hpp>
 #include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/dump_signal.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/errand_thread.hpp>
 #include <mitogen/debug/frames/frame.hpp>
@@ -53,8 +58,10 @@
 #include <mitogen/debug/terminal/prompt_line.hpp>
 #include <mitogen/debug/terminal/prompt_session.hpp>
 #include <mitogen/debug/terminal/prompt_terminal.hpp>
+#include <mitogen/debug/terminal/stop_session.hpp>
 #include <mitogen/debug/terminal/terminal_queue.hpp>
 #include <mitogen/debug/terminal/terminal_server.hpp>
+#include <mitogen/debug/terminal/tree_stops.hpp>
 #include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/flow/inbox.hpp>
@@ -154,6 +161,8 @@
 #include <mitogen/os/epoll.hpp>
 #include <mitogen/os/file.hpp>
 #include <mitogen/os/kqueue.hpp>
+#include <mitogen/os/local/line_socket.hpp>
+#include <mitogen/os/local/runtime_directory.hpp>
 #include <mitogen/os/local_socket.hpp>
 #include <mitogen/os/machine.hpp>
 #include <mitogen/os/pipe_size.hpp>

@@ -59,6 +59,7 @@
 #include <mitogen/codec/wipe.hpp>
 #include <mitogen/codec/writer.hpp>
 #include <mitogen/debug/breakpoint.hpp>
+#include <mitogen/debug/clients/debug_client.hpp>
 #include <mitogen/debug/code_place.hpp>
 #include <mitogen/debug/shown_value.hpp>
 #include <mitogen/debug/watch.hpp>

@@ -49,7 +49,7 @@ class Mitogen(ConanFile):
             self.info.clear()
 
     def build(self):
-        variables = {"MITOGEN_TESTS": False, "MITOGEN_EXAMPLES": False, "MITOGEN_BOOST": bool(self.options.boost),
+        variables = {"MITOGEN_TESTS": False, "MITOGEN_PROGRAMS": False, "MITOGEN_EXAMPLES": False, "MITOGEN_BOOST": bool(self.options.boost),
                      "MITOGEN_COMPILED": bool(self.options.compiled)}
         if self.options.boost:
             variables["MITOGEN_BOOST_INCLUDE"] = self.dependencies["boost"].cpp_info.includedirs[0]

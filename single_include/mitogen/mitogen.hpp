@@ -11024,6 +11024,27 @@ task<void> async_breakpoint(detail::code_place where = detail::code_place::here(
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/debug/clients/debug_client.hpp ----
+// debug_client.hpp: makes this program's terminal the second terminal of a tree that is debugged.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Makes standard input and output of this program the second terminal of a tree that is debugged:
+/// lists what has stopped there, and attends to it; `help` says how. `socket`: the path where its
+/// root listens (MITOGEN_DEBUG_SOCKET); empty: the only tree of this user on this host that is
+/// debugged. What mitogen-debug does. Returns when its user leaves, or the tree ends; nothing there
+/// depends on it. Threads: any. Blocks: yes. Errors: connect_error, if nobody listens there, or
+/// another user does; misuse, if it is not clear which tree is meant.
+template <class Io = io::native> // so that files without it do not compile what it does
+result<void> try_debug_client(const std::string& socket = {});
+/// The same; throws if it fails.
+template <class Io = io::native>
+void debug_client(const std::string& socket = {}) {
+    try_debug_client<Io>(socket).value();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/debug/shown_value.hpp ----
 // shown_value.hpp: values as a person reads them at a prompt, and simple ones as he types them.
 
@@ -19700,6 +19721,13 @@ MITOGEN_COLD inline std::string user_name(unsigned uid) {
             return text.substr(at, name - at);
     }
     return "uid" + number;
+}
+
+/// What this host calls itself.
+inline std::string host_name() {
+    ::utsname u{};
+    static_cast<void>(::uname(&u));
+    return u.nodename;
 }
 
 /// "user@host:pid" of this process: the default name by which its children show whose they are.
@@ -32360,6 +32388,1959 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/process/signal_watch.hpp ----
+// signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// When signals that a watch hears end the process as they would without it, so that one that hangs
+/// can be ended.
+enum class last_resort : std::uint8_t {
+    third,        ///< from its third one on
+    third_unread, ///< from the third one on that waits to be taken
+    never, ///< they do not; nor does anybody else hear them while the watch lasts
+};
+
+/// The one handler of the signals that are watched, and whom it tells. One for the process, as
+/// signals are.
+class watched_signals {
+    static constexpr int most = 64; // watches at once
+    struct place {
+        std::atomic<int> read{0};
+        std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
+        std::atomic<std::uint64_t> which{0};
+        std::atomic<int> heard{0};
+        std::atomic<bool> alone{false}; // nobody else hears them
+    };
+    struct action {
+        struct ::sigaction former {};
+        int watches = 0; // under the lock
+    };
+    std::array<place, most> places_{};
+    std::array<action, signal_set::highest + 1> actions_{};
+    // the process whose watches these are; a copy made by fork() has none
+    std::atomic<int> owner_{0};
+    std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
+    std::atomic<int> inside_{0}; // handlers that look at places_
+
+    /// Held while watches are added or removed. A fork may have copied it in the hands of a thread
+    /// that does not exist there.
+    class holder_lock {
+        std::atomic<int>& holder_;
+
+    public:
+        explicit holder_lock(watched_signals& all) noexcept : holder_(all.holder_) {
+            const int me = ::getpid();
+            for (int other = holder_.load();
+                 other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
+                static_cast<void>(::sched_yield());
+        }
+        holder_lock(holder_lock&&) = delete;
+        ~holder_lock() { holder_.store(0); }
+    };
+
+    static bool is_own(const struct ::sigaction& now) noexcept {
+        return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == &watched_signals::handle;
+    }
+    static std::uint64_t bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
+    action& of(int number) noexcept { return actions_[static_cast<std::size_t>(number)]; }
+
+    static void handle(int number, ::siginfo_t* info, void* where);
+
+    /// True if its default does not end a process.
+    static bool is_harmless(int number) noexcept {
+        return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT ||
+               number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+    }
+
+    void install(int number) noexcept {
+        struct ::sigaction now {};
+        static_cast<void>(::sigaction(number, nullptr, &now));
+        if (is_own(now)) return; // a copy made by fork()
+        of(number).former = now;
+        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
+        struct ::sigaction ours {};
+        ours.sa_sigaction = &watched_signals::handle;
+        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
+        ours.sa_mask = now.sa_mask;
+        static_cast<void>(::sigaction(number, &ours, nullptr));
+    }
+
+    void restore(int number) noexcept {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) == 0 && is_own(now))
+            static_cast<void>(::sigaction(number, &of(number).former, nullptr));
+    }
+
+    template <class Do>
+    static void each(std::uint64_t which, Do what) {
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which & bit(n)) what(n);
+    }
+
+public:
+    static constexpr std::size_t nowhere = most;
+
+    /// Its place; nowhere if there is no room.
+    std::size_t add(int read_end, int write_end, std::uint64_t which, bool alone) noexcept {
+        const holder_lock lock(*this);
+        // the first, or a copy that somebody else has made by fork(2)
+        if (const int me = ::getpid(); owner_.load() != me) {
+            for (place& p : places_) p.write.store(0);
+            for (action& a : actions_) a.watches = 0;
+            inside_.store(0);
+            owner_.store(me);
+        }
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            place& p = places_[i];
+            if (p.write.load() > 0) continue;
+            p.heard.store(0);
+            p.alone.store(alone);
+            p.which.store(which);
+            p.read.store(read_end);
+            p.write.store(write_end);
+            each(which, [&](int n) {
+                if (of(n).watches++ == 0) install(n);
+            });
+            return i;
+        }
+        return nowhere;
+    }
+
+    /// Afterwards no handler writes there.
+    void remove(std::size_t at) noexcept {
+        const holder_lock lock(*this);
+        places_[at].write.store(0);
+        each(places_[at].which.load(), [&](int n) {
+            if (--of(n).watches == 0) restore(n);
+        });
+        while (inside_.load() != 0) static_cast<void>(::sched_yield());
+    }
+
+    /// So many that a watch had heard are read.
+    void taken(std::size_t at, int count) noexcept { places_[at].heard.fetch_sub(count); }
+
+    /// In a child made by fork(): the parent's watches are none of its own.
+    void forget() noexcept {
+        const holder_lock lock(*this);
+        for (place& p : places_) {
+            const int write_end = p.write.exchange(0);
+            if (write_end <= 0) continue;
+            static_cast<void>(::close(write_end));
+            static_cast<void>(::close(p.read.load()));
+        }
+        inside_.store(0);
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (std::exchange(of(n).watches, 0) > 0) restore(n);
+    }
+};
+
+inline constinit watched_signals all_watched_signals{};
+
+// Only what POSIX allows in a handler (signal-safety(7)).
+inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) {
+    watched_signals& all = all_watched_signals;
+    const int before = errno;
+    all.inside_.fetch_add(1);
+    const bool copy = all.owner_.load() != ::getpid();
+    bool ends = copy;
+    bool taken = false;
+    for (const bool alone : {true, false}) {
+        if (copy || taken) break;
+        const auto byte = static_cast<unsigned char>(number);
+        for (place& p : all.places_) {
+            const int to = p.write.load();
+            if (to <= 0 || !(p.which.load() & bit(number)) || p.alone.load() != alone) continue;
+            taken = alone;
+            if (!alone && p.heard.fetch_add(1) >= 2) ends = true;
+            if (::write(to, &byte, 1) < 0) continue; // it is full of them
+        }
+    }
+    const struct ::sigaction former = all.of(number).former;
+    all.inside_.fetch_sub(1);
+    if (taken) {
+        // nobody else's
+    } else if (former.sa_flags & SA_SIGINFO) {
+        former.sa_sigaction(number, info, where);
+    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
+        former.sa_handler(number);
+    } else if (ends && !is_harmless(number)) {
+        static_cast<void>(::sigaction(number, &former, nullptr));
+        static_cast<void>(::raise(number)); // comes when this handler returns
+    }
+    errno = before;
+}
+
+/// The signal by which people ask a program what it is at.
+inline constexpr int dump_number = SIGUSR1;
+
+/// True if nobody in this process has said what becomes of that signal.
+inline bool is_default(int number) noexcept {
+    struct ::sigaction now {};
+    return ::sigaction(number, nullptr, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
+           now.sa_handler == SIG_DFL;
+}
+
+/// While it exists, each of these signals that this process gets becomes a byte that can be read
+/// from fd(). A handler that the program has is called as well. If it has none, the third signal
+/// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
+/// signal to go restores what was there before, unless the program has changed it since.
+///
+/// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64
+/// others; logic_error for what is no signal, cannot be handled, or reports a fault of the program.
+class signal_watch {
+    unique_fd read_end_;
+    unique_fd write_end_;
+    last_resort ends_;
+    std::size_t place_ = watched_signals::nowhere;
+
+    static bool can_be_watched(int number) noexcept {
+        for (const int no : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
+                             SIGSYS})
+            if (number == no) return false;
+        return true;
+    }
+
+public:
+    /// One that hears nothing before begin().
+    explicit signal_watch(last_resort ends = last_resort::third) noexcept : ends_(ends) {}
+    explicit signal_watch(signal_set which, last_resort ends = last_resort::third)
+        : signal_watch(ends) {
+        begin(which).value();
+    }
+    signal_watch(signal_watch&&) = delete;
+    ~signal_watch() {
+        if (place_ != watched_signals::nowhere) all_watched_signals.remove(place_);
+    }
+
+    /// Once. The error is what the constructor throws.
+    result<void> begin(signal_set which) {
+        int wrong = which.misfit();
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which.contains(n) && !can_be_watched(n)) wrong = n;
+        if (wrong)
+            return error(reason::misuse, "signal " + std::to_string(wrong) +
+                                             " cannot be watched: it is none, cannot be handled, "
+                                             "or reports a fault of the program");
+        long rc = pipe(read_end_, write_end_);
+        if (rc >= 0) rc = move_above_stdio(read_end_);
+        if (rc >= 0) rc = move_above_stdio(write_end_);
+        if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
+        if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
+        if (rc < 0) return failure("a pipe for signals", rc);
+        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits(),
+                                         ends_ == last_resort::never);
+        if (place_ == watched_signals::nowhere)
+            return error(reason::overloaded, "too many watch for signals at once");
+        return {};
+    }
+
+    /// Readable after a signal; nonblocking.
+    int fd() const noexcept { return read_end_.get(); }
+
+    /// The next signals that have come, in order: at most as many as there is room for; how many.
+    std::size_t take(std::span<unsigned char> numbers) noexcept {
+        const long n = read(read_end_.get(), numbers.data(), numbers.size());
+        if (n <= 0) return 0;
+        if (ends_ == last_resort::third_unread)
+            all_watched_signals.taken(place_, static_cast<int>(n));
+        return static_cast<std::size_t>(n);
+    }
+};
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/terminal.hpp ----
+// terminal.hpp: the terminal of this program's session, for a person who types lines at a prompt:
+// the terminal's own line discipline is the editor.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// A controlling terminal, put into its line mode for as long as somebody stands at a prompt.
+///
+/// Ctrl-C is an event of read() meanwhile, and nobody else's; Ctrl-Z stops the program as ever, and
+/// the mode is set again when it goes on. Threads: one, on which all signals are blocked, as on the
+/// library's own, so that a terminal in whose background it runs does not stop it; wake() any.
+/// Blocks: read(), and write() while the terminal takes nothing.
+template <class = void> // compiled where it is used
+class basic_terminal {
+    unique_fd fd_;
+    unique_fd wake_read_;
+    unique_fd wake_write_;
+    ::termios saved_{};
+    std::optional<signal_watch> signals_;
+    std::string typed_; // behind the last newline
+    bool begun_ = false;
+
+    long set_mode(const ::termios& mode) {
+        return checked("tcsetattr", fd_.get(),
+                       [&] { return ::tcsetattr(fd_.get(), TCSANOW, &mode); });
+    }
+
+    long set_line_mode() {
+        ::termios line = saved_;
+        line.c_lflag |= ICANON | ECHO | ECHOE | ECHOK | ISIG | IEXTEN;
+        line.c_iflag |= ICRNL | IXON;
+        line.c_iflag &= ~static_cast<::tcflag_t>(INLCR | IGNCR);
+        line.c_oflag |= OPOST | ONLCR;
+        if (saved_.c_lflag & ICANON) return set_mode(line);
+        line.c_cc[VEOF] = 4; // what VMIN and VTIME are in other modes
+        line.c_cc[VEOL] = _POSIX_VDISABLE;
+        return set_mode(line);
+    }
+
+    /// Takes what wake() has left.
+    bool take_wake() {
+        char bytes[64];
+        bool woken = false;
+        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
+        return woken;
+    }
+
+public:
+    enum class event : std::uint8_t {
+        line,        ///< a whole line was typed
+        interrupt,   ///< Ctrl-C: what was typed before it on that line is dropped
+        went_on,     ///< the program was stopped, and goes on: the prompt is gone
+        end_of_file, ///< Ctrl-D on an empty line
+        woken,       ///< by wake()
+        hung_up,     ///< there is no terminal any more
+    };
+
+    basic_terminal() = default;
+    basic_terminal(basic_terminal&&) = delete;
+    ~basic_terminal() { end(); }
+
+    /// Opens it. 0 or -errno: of a program without one, -ENXIO.
+    long open() {
+        long rc = os::open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK);
+        if (rc < 0) return rc;
+        fd_.reset(static_cast<int>(rc));
+        rc = move_above_stdio(fd_);
+        if (rc >= 0) rc = os::pipe(wake_read_, wake_write_);
+        for (unique_fd* each : {&wake_read_, &wake_write_}) {
+            if (rc >= 0) rc = move_above_stdio(*each);
+            if (rc >= 0) rc = set_nonblocking(each->get(), true);
+        }
+        if (rc < 0) fd_.reset();
+        return rc < 0 ? rc : 0;
+    }
+
+    /// True if keys that are typed there are this program's, and not another job's of its shell.
+    bool in_foreground() const noexcept { return ::tcgetpgrp(fd_.get()) == ::getpgrp(); }
+
+    /// Remembers its mode and sets the line mode. 0 or -errno; nothing has changed then.
+    long begin() {
+        long rc = checked("tcgetattr", fd_.get(), [&] { return ::tcgetattr(fd_.get(), &saved_); });
+        if (rc < 0) return rc;
+        signals_.emplace(last_resort::never);
+        if (!signals_->begin({SIGINT, SIGCONT})) signals_.reset();
+        typed_.clear();
+        begun_ = true;
+        rc = set_line_mode();
+        if (rc < 0) end();
+        return rc;
+    }
+
+    /// Restores its mode. Again, or without begin(): nothing happens.
+    void end() {
+        if (!begun_) return;
+        begun_ = false;
+        static_cast<void>(set_mode(saved_));
+        signals_.reset();
+    }
+
+    /// Makes a read() or write() return. Threads: any.
+    void wake() noexcept {
+        const char one = 1;
+        static_cast<void>(os::write(wake_write_.get(), &one, 1));
+    }
+
+    /// Waits for what a person does; a line comes without its end. Between begin() and end().
+    event read(std::string& line) {
+        for (;;) {
+            if (const std::size_t end = typed_.find('\n'); end != typed_.npos) {
+                line = typed_.substr(0, end);
+                typed_.erase(0, end + 1);
+                return event::line;
+            }
+            const bool ours = in_foreground(); // what others type is not to be taken away
+            ::pollfd ready[3] = {{wake_read_.get(), POLLIN, 0},
+                                 {signals_ ? signals_->fd() : -1, POLLIN, 0},
+                                 {ours ? fd_.get() : -1, POLLIN, 0}};
+            constexpr duration_ns look_again = 200'000'000;
+            if (os::poll(ready, 3, ours ? -1 : look_again) < 0) return event::hung_up;
+            if (take_wake()) return event::woken;
+            unsigned char number = 0;
+            if (signals_ && signals_->take({&number, 1}) == 1) {
+                if (number == SIGCONT && set_line_mode() < 0) return event::hung_up;
+                static_cast<void>(::tcflush(fd_.get(), TCIFLUSH));
+                typed_.clear();
+                return number == SIGINT ? event::interrupt : event::went_on;
+            }
+            if (!(ready[2].revents)) continue;
+            constexpr std::size_t longest = 4096; // of a line that a terminal edits: termios(3)
+            char bytes[longest];
+                const long n = os::read(fd_.get(), bytes, sizeof bytes);
+            if (n == -EAGAIN) continue;
+            if (n < 0) return event::hung_up;
+            if (n == 0) return (ready[2].revents & POLLHUP) ? event::hung_up : event::end_of_file;
+            typed_.append(bytes, static_cast<std::size_t>(n));
+            if (typed_.size() > longest) typed_.clear();
+        }
+    }
+
+    /// Shows a text. What the terminal does not take is dropped if it hangs up, or if somebody
+    /// wakes this thread meanwhile; false then.
+    bool write(std::string_view text) {
+        while (!text.empty()) {
+            const long n = os::write(fd_.get(), text.data(), text.size());
+            if (n >= 0) {
+                text.remove_prefix(static_cast<std::size_t>(n));
+                continue;
+            }
+            if (n != -EAGAIN) return false;
+            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
+        }
+        return true;
+    }
+
+    /// In a copy of the process made by fork(): closes what this holds, and leaves the terminal as
+    /// it is.
+    void abandon() noexcept {
+        begun_ = false;
+        fd_.reset();
+        wake_read_.reset();
+        wake_write_.reset();
+    }
+};
+
+using terminal = basic_terminal<>;
+
+/// Ends this program as a second Ctrl-C does.
+inline void interrupt_self() noexcept { static_cast<void>(::kill(::getpid(), SIGINT)); }
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/local/line_socket.hpp ----
+// line_socket.hpp: a person's terminal in another program: lines come through a local socket, and
+// texts go.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What that program sends in the place of a line when its user has typed Ctrl-D.
+inline constexpr std::string_view end_of_file_line = "\x04";
+
+inline bool is_terminal(int fd) noexcept { return ::isatty(fd) == 1; }
+
+/// Sends what the socket takes now. As os::write(), but whoever has closed the other end is an
+/// error, and no signal.
+inline long send_some(int fd, std::string_view text) {
+#if defined(MSG_NOSIGNAL)
+    constexpr int quietly = MSG_NOSIGNAL;
+#else
+    constexpr int quietly = 0; // the library ignores SIGPIPE
+#endif
+    return checked("send", fd, [&] { return ::send(fd, text.data(), text.size(), quietly); });
+}
+
+/// The same events as a terminal's, from whoever is at the other end. Keeps no more than a line.
+/// Threads: one; wake() any. Blocks: read(), and write() while the other end takes nothing.
+template <class = void> // compiled where it is used
+class basic_line_socket {
+    unique_fd fd_; // nonblocking
+    unique_fd wake_read_;
+    unique_fd wake_write_;
+    std::string typed_; // behind the last newline
+
+    static constexpr std::size_t longest = 4096; // of a line
+
+    bool take_wake() {
+        char bytes[64];
+        bool woken = false;
+        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
+        return woken;
+    }
+
+public:
+    using event = terminal::event;
+
+    explicit basic_line_socket(unique_fd fd) : fd_(std::move(fd)) {}
+    basic_line_socket(basic_line_socket&&) = delete;
+
+    /// Before anything else. 0 or -errno.
+    long begin() {
+        long rc = os::pipe(wake_read_, wake_write_);
+        for (unique_fd* each : {&wake_read_, &wake_write_}) {
+            if (rc >= 0) rc = move_above_stdio(*each);
+            if (rc >= 0) rc = set_nonblocking(each->get(), true);
+        }
+        return rc < 0 ? rc : 0;
+    }
+
+    /// Waits for a line, which comes without its end, or what else happens.
+    event read(std::string& line) {
+        for (;;) {
+            if (const std::size_t end = typed_.find('\n'); end != typed_.npos) {
+                line = typed_.substr(0, end);
+                typed_.erase(0, end + 1);
+                return line == end_of_file_line ? event::end_of_file : event::line;
+            }
+            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+            if (os::poll(ready, 2, -1) < 0) return event::hung_up;
+            if (take_wake()) return event::woken;
+            if (ready[1].revents == 0) continue;
+            char bytes[longest];
+            const long n = os::read(fd_.get(), bytes, sizeof bytes);
+            if (n == -EAGAIN) continue;
+            if (n <= 0) return event::hung_up;
+            typed_.append(bytes, static_cast<std::size_t>(n));
+            if (typed_.size() > longest && typed_.find('\n') == typed_.npos) typed_.clear();
+        }
+    }
+
+    /// Sends a text. What the other end does not take is dropped when that goes, or if somebody
+    /// wakes this thread meanwhile; false then.
+    bool write(std::string_view text) {
+        while (!text.empty()) {
+            const long n = send_some(fd_.get(), text);
+            if (n >= 0) {
+                text.remove_prefix(static_cast<std::size_t>(n));
+                continue;
+            }
+            if (n != -EAGAIN && n != -EWOULDBLOCK) return false;
+            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
+        }
+        return true;
+    }
+
+    /// Says to the other end that nothing more comes or is read.
+    void hang_up() noexcept { static_cast<void>(::shutdown(fd_.get(), SHUT_RDWR)); }
+
+    /// Makes a read() or write() return. Threads: any.
+    void wake() noexcept {
+        const char one = 1;
+        static_cast<void>(os::write(wake_write_.get(), &one, 1));
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept {
+        fd_.reset();
+        wake_read_.reset();
+        wake_write_.reset();
+    }
+};
+
+using line_socket = basic_line_socket<>;
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/local_socket.hpp ----
+// local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// The path as an address; -ENAMETOOLONG or -EINVAL if it cannot be one.
+inline long local_address(const std::string& path, ::sockaddr_un& address) {
+    address = {};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.find('\0') != std::string::npos) return -EINVAL;
+    // 108 bytes on Linux, 104 on the BSDs
+    if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return 0;
+}
+
+/// A new stream socket above 2, blocking and close-on-exec.
+MITOGEN_COLD inline long local_socket(unique_fd& fd) {
+#if defined(SOCK_CLOEXEC)
+    const long rc = checked("local_socket", -1,
+                            [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
+#else
+    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); });
+#endif
+    if (rc < 0) return rc;
+    fd.reset(static_cast<int>(rc));
+#if !defined(SOCK_CLOEXEC)
+    static_cast<void>(set_cloexec(fd.get(), true));
+#endif
+    return move_above_stdio(fd);
+}
+
+inline long connect_to(int fd, const ::sockaddr_un& address) {
+    return checked("connect_local", fd, [&] {
+        return ::connect(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
+    });
+}
+
+inline std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Opens the directory that `path` lies in, made if it is missing. Nobody but this user may get
+/// into it: then nobody else can reach what is in it, or put something else in its place.
+MITOGEN_COLD inline result<unique_fd> open_private_directory(const std::string& path) {
+    const std::string name = directory_of(path);
+    if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); });
+        rc < 0 && rc != -EEXIST)
+        return failure("mkdir(" + name + ")", rc);
+    const long fd = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0) return failure("open(" + name + ")", fd);
+    unique_fd directory(static_cast<int>(fd));
+    struct ::stat s {};
+    if (const long rc =
+            checked("fstat", directory.get(), [&] { return ::fstat(directory.get(), &s); });
+        rc < 0)
+        return failure("fstat(" + name + ")", rc);
+    if (s.st_uid != ::geteuid())
+        return error(reason::system,
+                     "the directory " + name + " belongs to another user (id " +
+                         std::to_string(s.st_uid) +
+                         "): a socket that only this user may use needs one of its own");
+    if ((s.st_mode & 07777) != 0700) {
+        constexpr char digits[] = "01234567";
+        const std::string mode{digits[s.st_mode >> 9 & 7], digits[s.st_mode >> 6 & 7],
+                               digits[s.st_mode >> 3 & 7], digits[s.st_mode & 7]};
+        return error(reason::system,
+                     "the directory " + name + " has mode " + mode +
+                         ", it must be 0700: nobody else may get at the socket in it");
+    }
+    return directory;
+}
+
+/// Removes the socket that a process has left behind. An error if one is in use, or something else
+/// is there.
+MITOGEN_COLD
+inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
+    struct ::stat s {};
+    const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
+    if (there == -ENOENT) return {};
+    if (there < 0) return failure("lstat(" + path + ")", there);
+    if (!S_ISSOCK(s.st_mode)) return error(reason::system, path + " exists, and is no socket");
+    unique_fd probe;
+    long rc = local_socket(probe);
+    if (rc >= 0) rc = set_nonblocking(probe.get(), true); // a full queue is an answer as well
+    if (rc >= 0) rc = connect_to(probe.get(), address);
+    if (rc != -ECONNREFUSED) {
+        if (rc >= 0 || rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINPROGRESS)
+            return error(reason::system, path + " is in use: another process listens there");
+        return failure("connect(" + path + ")", rc);
+    }
+    rc = checked("unlink", -1, [&] { return ::unlink(path.c_str()); });
+    return rc < 0 && rc != -ENOENT ? result<void>(failure("unlink(" + path + ")", rc))
+                                   : result<void>();
+}
+
+} // namespace detail
+
+/// A socket that others of the same user can connect to, under a path. Removes its file at its end,
+/// if it is still its own.
+///
+/// Threads: distinct objects: safe; shared objects: unsafe.
+class local_listener {
+    unique_fd fd_;
+    std::string path_;
+    ::dev_t device_{};
+    ::ino_t number_{};
+
+    bool owns_file() const {
+        struct ::stat s {};
+        // The kernel keeps the file's number while the socket is open: nothing else can have it by
+        // chance.
+        return ::lstat(path_.c_str(), &s) == 0 && s.st_dev == device_ && s.st_ino == number_;
+    }
+
+public:
+    local_listener() = default;
+    local_listener(local_listener&&) noexcept = default;
+    local_listener& operator=(local_listener&& other) noexcept {
+        if (this != &other) {
+            close();
+            fd_ = std::move(other.fd_);
+            path_ = std::move(other.path_);
+            device_ = other.device_;
+            number_ = other.number_;
+        }
+        return *this;
+    }
+    ~local_listener() { close(); }
+
+    /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made if it is
+    /// missing. What a process that is gone has left there is replaced. Two that try at the same
+    /// time take turns: the directory is locked meanwhile.
+    MITOGEN_COLD static result<local_listener> open(const std::string& path) {
+        ::sockaddr_un address;
+        if (const long rc = detail::local_address(path, address); rc < 0)
+            return failure("socket path \"" + path + "\"", rc);
+        result<unique_fd> directory = detail::open_private_directory(path);
+        if (!directory) return directory.error();
+        long rc =
+            checked("flock", directory->get(), [&] { return ::flock(directory->get(), LOCK_EX); });
+        if (rc < 0) return failure("flock(" + detail::directory_of(path) + ")", rc);
+        if (result<void> free = detail::remove_stale(path, address); !free) return free.error();
+        local_listener made;
+        rc = detail::local_socket(made.fd_);
+        const int fd = made.fd_.get();
+        if (rc >= 0) rc = set_nonblocking(fd, true);
+        if (rc >= 0)
+            rc = checked("bind", fd, [&] {
+                return ::bind(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
+            });
+        if (rc < 0) return failure("bind(" + path + ")", rc);
+        struct ::stat s {};
+        rc = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
+        if (rc < 0) return failure("lstat(" + path + ")", rc);
+        made.path_ = path;
+        made.device_ = s.st_dev;
+        made.number_ = s.st_ino;
+        // Nobody can connect before listen(), so that it does not matter what the mode was until
+        // here.
+        rc = checked("chmod", -1, [&] { return ::chmod(path.c_str(), 0600); });
+        if (rc < 0) return failure("chmod(" + path + ")", rc);
+        rc = checked("listen", fd, [&] { return ::listen(fd, 128); });
+        if (rc < 0) return failure("listen(" + path + ")", rc);
+        return made;
+    }
+
+    /// Becomes readable when somebody connects; -1 when closed.
+    int fd() const noexcept { return fd_.get(); }
+    const std::string& path() const noexcept { return path_; }
+
+    /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN if
+    /// nobody waits.
+    MITOGEN_COLD long accept(unique_fd& taken) const {
+#if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
+        const long rc = checked("accept", fd(), [this] {
+            return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        });
+#else
+        const long rc =
+            checked("accept", fd(), [this] { return ::accept(fd(), nullptr, nullptr); });
+#endif
+        if (rc < 0) return rc;
+        taken.reset(static_cast<int>(rc));
+#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
+        static_cast<void>(set_cloexec(taken.get(), true));
+        static_cast<void>(set_nonblocking(taken.get(), true));
+#endif
+        return move_above_stdio(taken);
+    }
+
+    /// Removes the file, unless it is another's by now, and listens no more.
+    void close() noexcept {
+        if (!fd_) return;
+        if (!path_.empty() && owns_file()) static_cast<void>(::unlink(path_.c_str()));
+        fd_.reset();
+    }
+
+    /// In a child made by fork(): closes the descriptor; the file is the parent's.
+    void abandon() noexcept { fd_.reset(); }
+};
+
+/// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or
+/// -errno.
+MITOGEN_COLD inline long set_patience(int fd, duration_ns span) {
+    ::timeval t{};
+    if (span < 1000) span = 1000; // zero would mean for ever
+    t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
+    t.tv_usec = static_cast<decltype(t.tv_usec)>(span % 1'000'000'000 / 1000);
+    return checked("set_patience", fd, [&] {
+        const int rc = ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+        return rc < 0 ? rc : ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+    });
+}
+
+/// Connects to the one that listens at `path`: blocking, close-on-exec, above 2. 0 or -errno;
+/// -EAGAIN after `patience`.
+inline long connect_local(const std::string& path, duration_ns patience, unique_fd& fd) {
+    ::sockaddr_un address;
+    long rc = detail::local_address(path, address);
+    if (rc >= 0) rc = detail::local_socket(fd);
+    if (rc >= 0) rc = set_patience(fd.get(), patience);
+    if (rc >= 0) rc = detail::connect_to(fd.get(), address);
+    return rc;
+}
+
+/// The effective user id of the process at the other end when it connected or began to listen; or
+/// -errno.
+MITOGEN_COLD inline std::int64_t peer_user(int fd) {
+    ::uid_t user{};
+#if defined(SO_PEERCRED) && defined(__linux__)
+    ::ucred who{};
+    ::socklen_t size = sizeof who;
+    const long rc = checked("peer_user", fd,
+                            [&] { return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size); });
+    user = who.uid;
+#else
+    ::gid_t group{};
+    const long rc = checked("peer_user", fd, [&] { return ::getpeereid(fd, &user, &group); });
+#endif
+    return rc < 0 ? rc : static_cast<std::int64_t>(user);
+}
+
+/// True if that user may do whatever this process may: it is the same, or root.
+inline bool is_trusted_user(std::int64_t user) noexcept {
+    return user == 0 || user == static_cast<std::int64_t>(::geteuid());
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/local/runtime_directory.hpp ----
+// runtime_directory.hpp: where the sockets of this user's running programs lie.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// The directories where they may lie, the best first: below $XDG_RUNTIME_DIR (XDG Base Directory
+/// Specification), which not every session has, and below /tmp.
+MITOGEN_COLD inline std::vector<std::string> runtime_directories() {
+    std::vector<std::string> all;
+    const char* const session = std::getenv("XDG_RUNTIME_DIR");
+    if (session && *session == '/') all.push_back(std::string(session) + "/mitogen");
+    all.push_back("/tmp/mitogen-" + std::to_string(::geteuid()));
+    return all;
+}
+
+/// The files in a directory whose names begin so, as paths, sorted. None if it cannot be read.
+MITOGEN_COLD inline std::vector<std::string> files_in(const std::string& directory,
+                                                      std::string_view beginning) {
+    std::vector<std::string> found;
+    ::DIR* const all = ::opendir(directory.c_str());
+    if (!all) return found;
+    while (const ::dirent* const entry = ::readdir(all))
+        if (std::string_view(entry->d_name).starts_with(beginning))
+            found.push_back(directory + "/" + entry->d_name);
+    static_cast<void>(::closedir(all));
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+/// Removes sockets that processes have left there which are gone. Others that begin to listen in
+/// that directory wait meanwhile.
+MITOGEN_COLD inline void remove_dead_sockets(const std::string& directory,
+                                             std::string_view beginning) {
+    const std::vector<std::string> all = files_in(directory, beginning);
+    if (all.empty()) return;
+    const result<unique_fd> held = detail::open_private_directory(all.front());
+    if (!held) return;
+    if (checked("flock", held->get(), [&] { return ::flock(held->get(), LOCK_EX); }) < 0) return;
+    for (const std::string& path : all) {
+        ::sockaddr_un address;
+        if (detail::local_address(path, address) >= 0)
+            static_cast<void>(detail::remove_stale(path, address));
+    }
+}
+
+/// The number of this process.
+inline long own_process() noexcept { return ::getpid(); }
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/clients/client_body.hpp ----
+// client_body.hpp: what debug_client() does.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What the names of the sockets of debugged trees begin with; the number of the process follows.
+inline constexpr std::string_view debug_socket_name = "debug.";
+/// The first line that a client says.
+inline constexpr std::string_view debug_client_greeting = "mitogen-debug";
+
+/// Those where somebody listens now.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::string> live_debug_sockets() {
+    constexpr duration_ns patience = 1'000'000'000;
+    std::vector<std::string> found;
+    for (const std::string& directory : os::runtime_directories())
+        for (const std::string& path : os::files_in(directory, debug_socket_name)) {
+            os::unique_fd probe;
+            if (os::connect_local(path, patience, probe) >= 0) found.push_back(path);
+        }
+    return found;
+}
+
+/// The only tree of this user that is debugged.
+template <class = void> // compiled where it is used
+MITOGEN_COLD result<std::string> only_debug_socket() {
+    const std::vector<std::string> all = live_debug_sockets();
+    if (all.size() == 1) return all.front();
+    std::string text = all.empty() ? "no tree of yours is debugged here (MITOGEN_DEBUG=1)"
+                                   : "several trees are debugged; name one of their sockets:";
+    for (const std::string& path : all) text += " " + path;
+    return error(reason::misuse, text);
+}
+
+/// What is typed goes to the socket, and what comes from there is shown; until that ends. Ctrl-D is
+/// said as such; the end of a file twice, as it leads out of wherever that stands.
+template <class = void> // compiled where it is used
+MITOGEN_COLD void copy_terminal(int in, int out, int socket) {
+    bool more = true;
+    bool at_line = true; // nothing stands before the end
+    for (;;) {
+        ::pollfd ready[2] = {{socket, POLLIN, 0}, {more ? in : -1, POLLIN, 0}};
+        if (os::poll(ready, 2, -1) < 0) return;
+        char bytes[4096];
+        if (ready[0].revents != 0) {
+            const long n = os::read(socket, bytes, sizeof bytes);
+            if (n <= 0) return;
+            std::string_view text(bytes, static_cast<std::size_t>(n));
+            while (!text.empty()) {
+                const long written = os::write(out, text.data(), text.size());
+                if (written <= 0) return;
+                text.remove_prefix(static_cast<std::size_t>(written));
+            }
+        }
+        if (ready[1].revents == 0) continue;
+        const long n = os::read(in, bytes, sizeof bytes);
+        std::string typed(bytes, static_cast<std::size_t>(n > 0 ? n : 0));
+        if (n <= 0) {
+            more = os::is_terminal(in);
+            const std::string end = std::string(os::end_of_file_line) + "\n";
+            typed = (at_line ? "" : "\n") + end + (more ? "" : end);
+        }
+        at_line = typed.ends_with('\n');
+        for (std::string_view text = typed; !text.empty();) {
+            const long sent = os::send_some(socket, text);
+            if (sent == -EAGAIN) continue; // it has taken nothing for a while
+            if (sent <= 0) return;
+            text.remove_prefix(static_cast<std::size_t>(sent));
+        }
+    }
+}
+
+} // namespace detail
+
+template <class Io>
+MITOGEN_COLD result<void> try_debug_client(const std::string& socket) {
+    std::string path = socket;
+    if (path.empty()) {
+        result<std::string> only = detail::only_debug_socket();
+        if (!only) return only.error();
+        path = *only;
+    }
+    constexpr duration_ns patience = 10'000'000'000;
+    os::unique_fd fd;
+    if (const long rc = os::connect_local(path, patience, fd); rc < 0)
+        return error(reason::connect,
+                     "nothing is debugged at " + path + ": " +
+                         os::errno_text(static_cast<int>(-rc)));
+    if (!os::is_trusted_user(os::peer_user(fd.get())))
+        return error(reason::connect, "another user listens at " + path);
+    if (os::send_some(fd.get(), std::string(detail::debug_client_greeting) + "\n") < 0)
+        return error(reason::connect, "who listens at " + path + " has closed the connection");
+    detail::copy_terminal(0, 1, fd.get());
+    return {};
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal/prompt_line.hpp ----
+// prompt_line.hpp: what was typed at the debugger's prompt, and the help about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What a line asks for.
+enum class prompt_verb : std::uint8_t {
+    nothing, ///< an empty line
+    where,   ///< the stack, without the library's own functions
+    frames,  ///< all of it
+    up,
+    down,
+    frame, ///< one frame, by its number
+    contexts,
+    threads,
+    dump,
+    print,
+    set,
+    break_at,
+    remove_break,
+    detach, ///< leaves it to others, as it stands
+    go_on,
+    quit,
+    help,
+    unknown,
+};
+
+struct prompt_word {
+    std::string_view name;
+    prompt_verb verb;
+};
+
+/// The words of the prompt; behind some the short form. From gdb and pdb, where those agree.
+inline constexpr prompt_word prompt_words[] = {
+    {"where", prompt_verb::where},     {"bt", prompt_verb::where},
+    {"frames", prompt_verb::frames},   {"frame", prompt_verb::frame},
+    {"f", prompt_verb::frame},         {"up", prompt_verb::up},
+    {"u", prompt_verb::up},            {"down", prompt_verb::down},
+    {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
+    {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
+    {"dump", prompt_verb::dump},       {"detach", prompt_verb::detach},
+    {"print", prompt_verb::print},     {"p", prompt_verb::print},
+    {"set", prompt_verb::set},         {"break", prompt_verb::break_at},
+    {"b", prompt_verb::break_at},      {"delete", prompt_verb::remove_break},
+    {"continue", prompt_verb::go_on},
+    {"c", prompt_verb::go_on},         {"next", prompt_verb::go_on},
+    {"n", prompt_verb::go_on},         {"quit", prompt_verb::quit},
+    {"q", prompt_verb::quit},          {"help", prompt_verb::help},
+    {"h", prompt_verb::help},          {"?", prompt_verb::help},
+};
+
+inline constexpr std::string_view prompt_help =
+    "where              the stack of the thread that has stopped; `frames` has the library's too\n"
+    "up, down, frame N  another frame of it\n"
+    "contexts           the contexts of the tree, and which of them wait for this terminal\n"
+    "threads            what runs in this context, and what waits there for what\n"
+    "dump               the same of every context of the tree, with its links\n"
+    "print NAME         a variable that the program watches: mitogen::watch(\"NAME\", variable)\n"
+    "set NAME VALUE     the same, changed: numbers, enumerations, strings\n"
+    "break FUNCTION     stop where calls of it begin in this context; `break` lists these\n"
+    "delete FUNCTION    no more\n"
+    "continue           go on; the next one that has stopped is shown (also: Ctrl-D)\n"
+    "quit               go on with an error, mitogen::debugger_quit, which the caller gets\n"
+    "Ctrl-C twice within two seconds ends the program.\n"
+    "At a second terminal (mitogen-debug) `detach` and Ctrl-D leave it as it stands.\n";
+
+/// One line, taken apart.
+struct prompt_line {
+    prompt_verb verb = prompt_verb::nothing;
+    std::string_view rest{}; ///< behind the first word, without blanks around it
+
+    static constexpr std::string_view trim(std::string_view text) {
+        while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+            text.remove_prefix(1);
+        while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
+            text.remove_suffix(1);
+        return text;
+    }
+
+    static constexpr prompt_line read(std::string_view text) {
+        text = trim(text);
+        if (text.empty()) return {};
+        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+        const std::string_view name = text.substr(0, end);
+        prompt_line line{prompt_verb::unknown, trim(text.substr(end))};
+        for (const prompt_word& w : prompt_words)
+            if (w.name == name) line.verb = w.verb;
+        return line;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/number_ranges.hpp ----
+// number_ranges.hpp: lists of numbers and ranges, as they stand in the brackets of names.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// More digits are no number: the sum of any two is below 2^63.
+inline constexpr std::size_t most_digits = 18;
+
+/// What is wrong with a text of names; `at` counts bytes from 0.
+MITOGEN_COLD inline error bad_names(std::size_t at, const std::string& what) {
+    return error(reason::bad_arguments, "names, column " + std::to_string(at + 1) + ": " + what);
+}
+
+MITOGEN_COLD inline error too_many_names(std::size_t at, std::size_t most) {
+    return bad_names(at, "more than " + std::to_string(most) + " names");
+}
+
+inline bool is_decimal(char c) noexcept { return c >= '0' && c <= '9'; }
+
+/// True for 01 and 00, not for 0.
+inline bool is_padded(std::string_view number) noexcept {
+    return number.size() > 1 && number[0] == '0';
+}
+
+/// The value of at most `most_digits` digits.
+inline std::uint64_t decimal_value(std::string_view digits) noexcept {
+    std::uint64_t value = 0;
+    for (const char c : digits) value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    return value;
+}
+
+/// One number, or a range with a step.
+template <class = void>
+struct number_range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0; ///< which the steps may not meet
+    std::uint64_t step = 1;
+    std::size_t width = 0; ///< digits at least, filled up with zeros
+    std::size_t at = 0;    ///< where it stands in the text
+
+    std::uint64_t count() const noexcept { return (last - first) / step + 1; }
+
+    /// The digits of all its numbers together. Not for more than a few million numbers.
+    std::uint64_t digits() const noexcept {
+        std::uint64_t sum = 0;
+        std::uint64_t next = first;
+        std::uint64_t above = 10; // the least number of more than `length` digits
+        for (std::size_t length = 1; next <= last; ++length, above *= 10) {
+            if (next >= above) continue;
+            const std::uint64_t here = (std::min(last, above - 1) - next) / step + 1;
+            sum += here * std::max(length, width);
+            next += here * step;
+        }
+        return sum;
+    }
+};
+
+/// Appends a number as a range of that width has it.
+inline void append_number(std::string& to, std::uint64_t value, std::size_t width) {
+    const std::string digits = std::to_string(value);
+    if (digits.size() < width) to.append(width - digits.size(), '0');
+    to += digits;
+}
+
+/// Reads such a list, from one place of a text to another.
+template <class T = void>
+class range_reader {
+    std::string_view text_;
+    std::size_t at_;
+    std::size_t end_;
+
+    bool takes(char c) noexcept {
+        if (at_ == end_ || text_[at_] != c) return false;
+        ++at_;
+        return true;
+    }
+
+    result<std::string_view> read_number() {
+        const std::size_t begin = at_;
+        while (at_ < end_ && is_decimal(text_[at_])) ++at_;
+        const std::string_view digits = text_.substr(begin, at_ - begin);
+        if (digits.empty()) return bad_names(begin, "a number is missing");
+        if (digits.size() > most_digits)
+            return bad_names(begin, "a number of more than " + std::to_string(most_digits) +
+                                        " digits");
+        return digits;
+    }
+
+    result<number_range<T>> read_range() {
+        const std::size_t begin = at_;
+        const result<std::string_view> first = read_number();
+        if (!first) return first.error();
+        number_range<T> range{
+            .first = decimal_value(*first), .last = decimal_value(*first), .at = begin};
+        if (is_padded(*first)) range.width = first->size();
+        const bool is_range = takes('-');
+        if (is_range) {
+            const result<std::string_view> last = read_number();
+            if (!last) return last.error();
+            range.last = decimal_value(*last);
+            if (range.last < range.first) return bad_names(begin, "a range that runs backwards");
+            if (is_padded(*last) && last->size() != range.width)
+                return bad_names(begin, "a range whose two ends are padded differently");
+        }
+        const std::size_t slash = at_;
+        if (!takes('/')) return range;
+        if (!is_range) return bad_names(slash, "a step without a range");
+        const result<std::string_view> step = read_number();
+        if (!step) return step.error();
+        range.step = decimal_value(*step);
+        if (range.step == 0) return bad_names(slash + 1, "a step of 0");
+        return range;
+    }
+
+public:
+    range_reader(std::string_view text, std::size_t begin, std::size_t end) noexcept
+        : text_(text), at_(begin), end_(end) {}
+
+    /// At least one range, and at most so many numbers in all.
+    result<std::vector<number_range<T>>> read(std::size_t most) {
+        std::vector<number_range<T>> ranges;
+        std::uint64_t count = 0;
+        do {
+            const result<number_range<T>> range = read_range();
+            if (!range) return range.error();
+            if (range->count() > most - count) return too_many_names(range->at, most);
+            count += range->count();
+            ranges.push_back(*range);
+        } while (takes(','));
+        if (at_ == end_) return ranges;
+        return bad_names(at_, "neither a number nor a comma, dash or slash between numbers");
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/name_fold.hpp ----
+// name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One number of a name, or the list of several that took its place.
+template <class T>
+struct fold_cell {
+    std::string_view text;
+    std::uint64_t value = 0; ///< of the first number
+
+    auto order() const noexcept { return std::tuple(value, text.size(), text); }
+    friend bool operator==(const fold_cell& a, const fold_cell& b) noexcept {
+        return a.text == b.text;
+    }
+};
+
+/// Numbers in ascending order as the shortest list without steps: 1-3,5. A number follows another
+/// if a range of that one's padding has it next: 09-11, 9-11, 098-101.
+template <class T>
+class range_writer {
+    struct run {
+        std::string_view first;
+        std::string_view last;
+    };
+    std::vector<run> runs_;
+    // by width, 0 being none: the run that was added to last, + 1, and its last value
+    struct open_run {
+        std::size_t run = 0;
+        std::uint64_t last = 0;
+    };
+    open_run open_[most_digits + 1];
+
+public:
+    void add(const fold_cell<T>& number) {
+        const bool padded = is_padded(number.text);
+        const std::size_t length = number.text.size();
+        for (std::size_t width = padded ? length : 0; width <= length; ++width) {
+            open_run& open = open_[width];
+            if (open.run == 0 || open.last + 1 != number.value) continue;
+            runs_[open.run - 1].last = number.text;
+            open.last = number.value;
+            return;
+        }
+        runs_.push_back({number.text, number.text});
+        open_[padded ? length : 0] = {runs_.size(), number.value};
+    }
+
+    std::string text() const {
+        std::string out;
+        for (const run& r : runs_) {
+            if (!out.empty()) out += ',';
+            out += r.first;
+            if (r.first == r.last) continue;
+            out += '-';
+            out += r.last;
+        }
+        return out;
+    }
+};
+
+/// Names of one shape: the same text around the same count of numbers.
+template <class T>
+class fold_shape {
+    std::size_t dimensions_;
+    std::vector<fold_cell<T>> cells_; // row by row
+
+    const fold_cell<T>& cell(std::size_t row, std::size_t dimension) const noexcept {
+        return cells_[row * dimensions_ + dimension];
+    }
+
+    /// The first dimension but `except` in which two rows differ, or dimensions_.
+    std::size_t differ_in(std::size_t a, std::size_t b, std::size_t except) const noexcept {
+        for (std::size_t d = 0; d < dimensions_; ++d)
+            if (d != except && !(cell(a, d) == cell(b, d))) return d;
+        return dimensions_;
+    }
+
+    void sort(std::vector<std::size_t>& rows, std::size_t last) const {
+        const auto before = [&](std::size_t a, std::size_t b) {
+            const std::size_t d = differ_in(a, b, last);
+            const std::size_t decides = d < dimensions_ ? d : last;
+            if (decides == dimensions_) return false;
+            return cell(a, decides).order() < cell(b, decides).order();
+        };
+        if (!std::is_sorted(rows.begin(), rows.end(), before)) // most are
+            std::sort(rows.begin(), rows.end(), before);
+    }
+
+    /// Makes one row of those that differ in that dimension only. What is new of it is in `lists`.
+    void merge(std::vector<std::size_t>& rows, std::size_t dimension,
+               std::deque<std::string>& lists) {
+        sort(rows, dimension);
+        std::size_t kept = 0;
+        for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+            range_writer<T> list;
+            for (end = begin; end < rows.size(); ++end) {
+                if (differ_in(rows[begin], rows[end], dimension) < dimensions_) break;
+                list.add(cell(rows[end], dimension));
+            }
+            if (end - begin > 1)
+                cells_[rows[begin] * dimensions_ + dimension].text =
+                    lists.emplace_back(list.text());
+            rows[kept++] = rows[begin];
+        }
+        rows.resize(kept);
+    }
+
+public:
+    explicit fold_shape(std::size_t dimensions) : dimensions_(dimensions) {}
+
+    void add(const std::vector<fold_cell<T>>& row) {
+        cells_.insert(cells_.end(), row.begin(), row.end());
+    }
+
+    /// Appends the names; `text` has `mark` in the place of each number.
+    void write(std::string& out, std::string_view text, char mark) {
+        std::deque<std::string> lists;
+        std::vector<std::size_t> rows(dimensions_ ? cells_.size() / dimensions_ : 1);
+        for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = row;
+        if (rows.size() > 1) {
+            for (std::size_t d = dimensions_; d-- > 0;) merge(rows, d, lists);
+            sort(rows, dimensions_);
+        }
+        for (const std::size_t row : rows) {
+            if (!out.empty()) out += ',';
+            std::size_t d = 0;
+            for (const char c : text) {
+                if (c != mark) {
+                    out += c;
+                    continue;
+                }
+                const std::string_view numbers = cell(row, d++).text;
+                const bool many = numbers.find_first_of(",-") != std::string_view::npos;
+                if (many) out += '[';
+                out += numbers;
+                if (many) out += ']';
+            }
+        }
+    }
+};
+
+/// Names without numbers in brackets, as few with them.
+template <class T = void>
+class name_folder {
+    static constexpr char mark = '\x01'; // no name has a control character
+    static constexpr std::size_t most_dimensions = 8;
+
+    unique_names<T> texts_; // the names, with marks
+    std::vector<fold_shape<T>> shapes_;
+    std::string text_;
+    std::vector<fold_cell<T>> row_;
+
+    struct stretch {
+        std::size_t begin, end;
+    };
+    std::vector<stretch> numbers_;
+
+    /// Where a name has numbers: not in the brackets of an address.
+    void find_numbers(std::string_view name) {
+        numbers_.clear();
+        for (std::size_t at = 0; at < name.size();) {
+            const std::size_t begin = at;
+            if (name[at] == '[') {
+                at = name.find(']', at);
+            } else if (is_decimal(name[at])) {
+                while (at < name.size() && is_decimal(name[at])) ++at;
+                if (at - begin <= most_digits) numbers_.push_back({begin, at});
+            } else {
+                ++at;
+            }
+        }
+    }
+
+public:
+    void add(std::string_view name) {
+        find_numbers(name);
+        const std::size_t skipped = numbers_.size() - std::min(numbers_.size(), most_dimensions);
+        text_.clear();
+        row_.clear();
+        std::size_t done = 0;
+        for (std::size_t i = skipped; i < numbers_.size(); ++i) {
+            const auto [begin, end] = numbers_[i];
+            const std::string_view number = name.substr(begin, end - begin);
+            text_ += name.substr(done, begin - done);
+            text_ += mark;
+            row_.push_back({number, decimal_value(number)});
+            done = end;
+        }
+        text_ += name.substr(done);
+        const std::size_t place = texts_.add(text_);
+        if (place == shapes_.size()) shapes_.emplace_back(row_.size());
+        shapes_[place].add(row_);
+    }
+
+    std::string text() {
+        std::string out;
+        for (std::size_t i = 0; i < shapes_.size(); ++i)
+            shapes_[i].write(out, texts_.all()[i], mark);
+        return out;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/ipv6_text.hpp ----
+// ipv6_text.hpp: tells IPv6 addresses from other text.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// True for four numbers of one byte, without zeros before them.
+template <class = void>
+bool is_dotted(std::string_view text) noexcept {
+    std::size_t octets = 0;
+    for (std::size_t from = 0; from <= text.size(); ++octets) {
+        const std::string_view octet = text.substr(from, text.find('.', from) - from);
+        if (octet.empty() || octet.size() > 3 || is_padded(octet) ||
+            !std::all_of(octet.begin(), octet.end(), is_decimal) || decimal_value(octet) > 255)
+            return false;
+        from += octet.size() + 1;
+    }
+    return octets == 4;
+}
+
+/// How many groups of an IPv6 address this is, which may be none; nothing if it is malformed. The
+/// dotted form of the last 32 bits counts as two.
+template <class = void>
+std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
+    std::size_t groups = 0;
+    if (text.empty()) return groups;
+    for (std::size_t at = 0;;) {
+        const std::string_view group = text.substr(at, text.find(':', at) - at);
+        at += group.size();
+        if (may_be_dotted && at == text.size() && is_dotted(group)) return groups + 2;
+        const auto is_hex = [](char c) {
+            return is_decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        };
+        if (group.empty() || group.size() > 4 || !std::all_of(group.begin(), group.end(), is_hex))
+            return std::nullopt;
+        ++groups;
+        if (at == text.size()) return groups;
+        ++at; // the colon
+    }
+}
+
+/// True for an IPv6 address (RFC 4291, 2.2), with a zone behind it or without.
+template <class = void>
+bool is_ipv6(std::string_view text) noexcept {
+    const std::size_t percent = text.find('%');
+    if (percent != std::string_view::npos) {
+        const std::string_view zone = text.substr(percent + 1);
+        if (zone.empty() ||
+            zone.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789._~-") != std::string_view::npos)
+            return false;
+        text = text.substr(0, percent);
+    }
+    const std::size_t gap = text.find("::");
+    if (gap == std::string_view::npos) return count_groups(text, true) == std::size_t{8};
+    const std::optional<std::size_t> before = count_groups(text.substr(0, gap), false);
+    const std::optional<std::size_t> behind = count_groups(text.substr(gap + 2), true);
+    return before && behind && *before + *behind <= 7;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/name_pattern.hpp ----
+// name_pattern.hpp: reads a text of names, one name with its brackets at a time, and expands it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Text that stands for itself, or, if `ranges` is not empty, numbers.
+template <class T>
+struct name_part {
+    std::string_view text{};
+    std::vector<number_range<T>> ranges{};
+};
+
+/// Reads names from a text. Holds one of them at a time, as it is written.
+template <class T = void>
+class name_pattern {
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0; // of the name
+    std::vector<name_part<T>> parts_;
+    std::uint64_t count_ = 0;
+    bool any_ = false;
+
+    static bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
+    bool at_end() const noexcept { return at_ == text_.size(); }
+    void skip_blanks() noexcept {
+        while (!at_end() && is_blank(text_[at_])) ++at_;
+    }
+
+    /// Also in UTF-8.
+    bool is_control() const noexcept {
+        const auto byte = static_cast<unsigned char>(text_[at_]);
+        if (byte < 0x20 || byte == 0x7F) return true;
+        if (byte != 0xC2 || at_ + 1 == text_.size()) return false;
+        const auto next = static_cast<unsigned char>(text_[at_ + 1]);
+        return next >= 0x80 && next <= 0x9F;
+    }
+
+    void end_text(std::size_t begin) {
+        if (begin < at_) parts_.push_back({.text = text_.substr(begin, at_ - begin)});
+    }
+
+    /// Behind the opening bracket of numbers.
+    result<void> read_numbers(std::size_t end, std::size_t most) {
+        const std::string_view inside = text_.substr(at_, end - at_);
+        if (inside.empty()) return bad_names(at_ - 1, "an empty bracket");
+        if (inside.find('=') != std::string_view::npos)
+            return bad_names(at_, "named dimensions are not known; write a bracket for each");
+        result<std::vector<number_range<T>>> ranges = range_reader<T>(text_, at_, end).read(most);
+        if (!ranges) return ranges.error();
+        std::uint64_t count = 0;
+        for (const number_range<T>& range : *ranges) count += range.count();
+        count_ *= count;
+        if (count_ > most) return too_many_names(begin_, most);
+        parts_.push_back({.ranges = *std::move(ranges)});
+        return {};
+    }
+
+    result<void> read_name(std::size_t most) {
+        if (text_[at_] == '-') return bad_names(at_, "a name that begins with a dash");
+        std::size_t begin = at_;
+        while (!at_end() && !is_blank(text_[at_]) && text_[at_] != ',') {
+            if (is_control()) return bad_names(at_, "a control character");
+            if (text_[at_] == ']')
+                return bad_names(at_, "a closing bracket without an opening one");
+            if (text_[at_] != '[') {
+                ++at_;
+                continue;
+            }
+            const std::size_t end = text_.find(']', at_);
+            if (end == std::string_view::npos)
+                return bad_names(at_, "a bracket that is not closed");
+            const std::string_view inside = text_.substr(at_ + 1, end - at_ - 1);
+            if (inside.find(':') == std::string_view::npos) {
+                end_text(begin);
+                ++at_;
+                if (result<void> done = read_numbers(end, most); !done) return done;
+                begin = end + 1;
+            } else if (!is_ipv6(inside)) {
+                return bad_names(at_, "a bracket with a colon, and no IPv6 address");
+            }
+            at_ = end + 1;
+        }
+        end_text(begin);
+        return {};
+    }
+
+public:
+    explicit name_pattern(std::string_view text) noexcept : text_(text) {}
+
+    /// Reads the next name, which may stand for so many; false if there is no more.
+    result<bool> next(std::size_t most) {
+        skip_blanks();
+        if (any_ && !at_end() && text_[at_] == ',') {
+            ++at_;
+            skip_blanks();
+            if (at_end()) return bad_names(at_, "a name is missing");
+        }
+        if (at_end()) return false;
+        if (text_[at_] == ',') return bad_names(at_, "a name is missing");
+        any_ = true;
+        begin_ = at_;
+        parts_.clear();
+        count_ = 1;
+        if (result<void> done = read_name(most); !done) return done.error();
+        if (count_ > most) return too_many_names(begin_, most);
+        return true;
+    }
+
+    /// Where the name begins, and how many it stands for.
+    std::size_t begin() const noexcept { return begin_; }
+    std::uint64_t count() const noexcept { return count_; }
+    bool has_numbers() const noexcept { return parts_.size() > 1 || !parts_[0].ranges.empty(); }
+
+    /// The sum of the lengths of the names that it stands for.
+    std::uint64_t bytes() const noexcept {
+        std::uint64_t sum = 0;
+        for (const name_part<T>& part : parts_) {
+            std::uint64_t numbers = 0;
+            std::uint64_t digits = 0;
+            for (const number_range<T>& range : part.ranges) {
+                numbers += range.count();
+                digits += range.digits();
+            }
+            sum += numbers ? count_ / numbers * digits : count_ * part.text.size();
+        }
+        return sum;
+    }
+
+    /// Calls take(std::string) with each of them, the last bracket being counted through first.
+    template <class Take>
+    void expand(Take&& take) const {
+        if (!has_numbers()) return take(std::string(parts_[0].text));
+        struct counter {
+            std::size_t range = 0;
+            std::uint64_t value = 0;
+        };
+        std::vector<counter> counters(parts_.size());
+        for (std::size_t i = 0; i < parts_.size(); ++i)
+            if (!parts_[i].ranges.empty()) counters[i].value = parts_[i].ranges[0].first;
+        const auto advance = [&](const name_part<T>& part, counter& c) {
+            const number_range<T>& range = part.ranges[c.range];
+            const bool more = range.last - c.value >= range.step;
+            if (more) {
+                c.value += range.step;
+                return true;
+            }
+            c.range = (c.range + 1) % part.ranges.size();
+            c.value = part.ranges[c.range].first;
+            return c.range != 0;
+        };
+        for (std::uint64_t left = count_; left > 0; --left) {
+            std::string name;
+            for (std::size_t i = 0; i < parts_.size(); ++i) {
+                if (parts_[i].ranges.empty())
+                    name += parts_[i].text;
+                else
+                    append_number(name, counters[i].value,
+                                  parts_[i].ranges[counters[i].range].width);
+            }
+            take(std::move(name));
+            for (std::size_t i = parts_.size(); i-- > 0;)
+                if (!parts_[i].ranges.empty() && advance(parts_[i], counters[i])) break;
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/name_set_body.hpp ----
+// name_set_body.hpp: what sets of names do.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+template <class T>
+std::size_t unique_names<T>::slot_of(std::string_view name) const noexcept {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t slot = std::hash<std::string_view>{}(name)&mask;
+    while (slots_[slot] != 0 && names_[slots_[slot] - 1] != name) slot = (slot + 1) & mask;
+    return slot;
+}
+
+template <class T>
+void unique_names<T>::grow() {
+    slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), 0);
+    for (std::size_t i = 0; i < names_.size(); ++i)
+        slots_[slot_of(names_[i])] = static_cast<std::uint32_t>(i + 1);
+}
+
+template <class T>
+std::size_t unique_names<T>::find(std::string_view name) const noexcept {
+    if (names_.empty()) return nowhere;
+    const std::uint32_t found = slots_[slot_of(name)];
+    return found == 0 ? nowhere : found - 1;
+}
+
+template <class T>
+std::size_t unique_names<T>::add(std::string name) {
+    bytes_ = bytes();
+    if (slots_.size() < 2 * (names_.size() + 1)) grow();
+    const std::size_t slot = slot_of(name);
+    if (slots_[slot] != 0) return slots_[slot] - 1;
+    const std::uint64_t length = name.size();
+    names_.push_back(std::move(name));
+    bytes_ += length;
+    slots_[slot] = static_cast<std::uint32_t>(names_.size());
+    return names_.size() - 1;
+}
+
+} // namespace detail
+
+template <class T>
+basic_name_set<T>::basic_name_set(std::string_view text) : basic_name_set(parse(text).value()) {}
+
+template <class T>
+bool basic_name_set<T>::fits(std::size_t names, std::uint64_t bytes) const noexcept {
+    return names <= most_names - size() && bytes <= most_bytes - names_.bytes();
+}
+
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::parse(std::string_view text) {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    detail::name_pattern<T> checked(text);
+    for (;;) {
+        const result<bool> more = checked.next(most_names);
+        if (!more) return more.error();
+        if (!*more) break;
+        count += checked.count();
+        if (count > most_names) return detail::too_many_names(checked.begin(), most_names);
+        bytes += checked.bytes();
+        if (bytes > most_bytes)
+            return detail::bad_names(checked.begin(), "names of more than " +
+                                                          std::to_string(most_bytes >> 20) +
+                                                          " MiB in all");
+    }
+    basic_name_set out;
+    out.names_.reserve(static_cast<std::size_t>(count));
+    detail::name_pattern<T> names(text);
+    while (*names.next(most_names))
+        names.expand([&](std::string name) { out.names_.add(std::move(name)); });
+    return out;
+}
+
+template <class T>
+bool basic_name_set<T>::contains(std::string_view name) const noexcept {
+    return names_.find(name) != detail::unique_names<T>::nowhere;
+}
+
+template <class T>
+result<bool> basic_name_set<T>::try_insert(std::string_view name) {
+    detail::name_pattern<T> pattern(name);
+    const result<bool> any = pattern.next(most_names);
+    if (!any) return any.error();
+    if (!*any) return detail::bad_names(0, "a name is missing");
+    if (pattern.has_numbers()) return detail::bad_names(0, "a pattern, where one name must stand");
+    if (pattern.bytes() != name.size())
+        return detail::bad_names(0, "white space or a comma in a name");
+    if (contains(name)) return false;
+    if (!fits(1, name.size())) return detail::too_many_names(0, most_names);
+    names_.add(std::string(name));
+    return true;
+}
+
+template <class T>
+bool basic_name_set<T>::insert(std::string_view name) { return try_insert(name).value(); }
+
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_unite(const basic_name_set& other) const {
+    basic_name_set out = *this;
+    for (const std::string& name : other) {
+        if (out.contains(name)) continue;
+        if (!out.fits(1, name.size()))
+            return error(reason::bad_arguments, "names: more than one set holds");
+        out.names_.add(name);
+    }
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::unite(const basic_name_set& other) const {
+    return try_unite(other).value();
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::subtract(const basic_name_set& other) const {
+    basic_name_set out;
+    for (const std::string& name : *this)
+        if (!other.contains(name)) out.names_.add(name);
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::intersect(const basic_name_set& other) const {
+    basic_name_set out;
+    for (const std::string& name : *this)
+        if (other.contains(name)) out.names_.add(name);
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::slice(name_slice which) const {
+    basic_name_set out;
+    const std::size_t first = std::min(which.first, size());
+    const std::size_t count = std::min(which.count, size() - first);
+    for (std::size_t i = 0; i < count; ++i) out.names_.add(names_.all()[first + i]);
+    return out;
+}
+
+template <class T>
+result<basic_name_set<T>> basic_name_set<T>::try_pick(std::string_view ranks) const {
+    basic_name_set out;
+    if (ranks.empty()) return out;
+    const result<std::vector<detail::number_range<T>>> ranges =
+        detail::range_reader<T>(ranks, 0, ranks.size()).read(most_names);
+    if (!ranges) return ranges.error();
+    for (const detail::number_range<T>& range : *ranges) {
+        const std::uint64_t last = range.first + (range.count() - 1) * range.step;
+        if (last >= size())
+            return detail::bad_names(range.at, "rank " + std::to_string(last) + " in a set of " +
+                                                   std::to_string(size()) + " names");
+    }
+    for (const detail::number_range<T>& range : *ranges)
+        for (std::uint64_t rank = range.first; rank <= range.last; rank += range.step)
+            out.names_.add(names_.all()[static_cast<std::size_t>(rank)]);
+    return out;
+}
+
+template <class T>
+basic_name_set<T> basic_name_set<T>::pick(std::string_view ranks) const {
+    return try_pick(ranks).value();
+}
+
+template <class T>
+std::string basic_name_set<T>::fold() const {
+    detail::name_folder<T> folder;
+    for (const std::string& name : *this) folder.add(name);
+    return folder.text();
+}
+
+template <class T>
+bool basic_name_set<T>::equals(const basic_name_set& other) const noexcept {
+    return size() == other.size() && std::all_of(begin(), end(), [&](const std::string& name) {
+               return other.contains(name);
+           });
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/clients/client_line.hpp ----
+// client_line.hpp: what was typed at a second terminal, and the help about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What a line asks for.
+enum class client_verb : std::uint8_t {
+    nothing, ///< an empty line
+    list,
+    attach,
+    cast,
+    contexts,
+    dump,
+    help,
+    quit, ///< leaves this terminal
+};
+
+inline constexpr std::string_view client_help =
+    "list               what has stopped: number, context, host, process, thread, where, how long\n"
+    "attach N           its prompt; the terminal that is there is told, and left\n"
+    "cast SET COMMAND   a command of the prompt to what has stopped in each context of a set, as\n"
+    "                   web[1-40],db or all: where, frames, threads, print, set, break, delete,\n"
+    "                   continue, quit\n"
+    "continue all       the same as cast all continue\n"
+    "contexts           the contexts of the tree, and what has stopped in them\n"
+    "dump               what each of them is at, with its links\n"
+    "quit               leaves this terminal (also: Ctrl-D); what has stopped stays so\n"
+    "At an attached prompt `detach` and Ctrl-D lead back here; `help` there says what else.\n";
+
+/// The contexts that a line names.
+class context_choice {
+    std::optional<name_set> names_; // none: all
+
+public:
+    context_choice() = default;
+
+    /// "all", or as name_set.
+    static result<context_choice> read(std::string_view text) {
+        context_choice made;
+        if (text == "all") return made;
+        result<name_set> names = name_set::parse(text);
+        if (!names) return names.error();
+        if (names->empty()) return error(reason::bad_arguments, "an empty set of contexts");
+        made.names_.emplace(std::move(*names));
+        return made;
+    }
+
+    /// By its path, "local.1.web3", or the last name of that.
+    bool has(std::string_view path) const {
+        const std::size_t dot = path.rfind('.');
+        return !names_ || names_->contains(path) ||
+               (dot != path.npos && names_->contains(path.substr(dot + 1)));
+    }
+};
+
+/// One line, taken apart.
+struct client_line {
+    client_verb verb = client_verb::nothing;
+    std::uint64_t number = 0; ///< attach
+    context_choice to{};      ///< cast
+    prompt_line command{};    ///< cast
+
+    /// An error in one line for what is no command.
+    static result<client_line> read(std::string_view text) {
+        text = prompt_line::trim(text);
+        const auto [name, rest] = first_word(text);
+        if (name.empty()) return client_line{};
+        if (name == "attach" || name == "a") return read_attach(rest);
+        if (name == "cast") return read_cast(rest);
+        if (name == "continue" || name == "c") {
+            if (rest != "all")
+                return wrong("continue all; to go on with one: attach N, then continue");
+            return client_line{client_verb::cast, 0, {}, {prompt_verb::go_on}};
+        }
+        for (const auto& [known, verb] : {std::pair{"list", client_verb::list},
+                                          {"l", client_verb::list},
+                                          {"contexts", client_verb::contexts},
+                                          {"dump", client_verb::dump},
+                                          {"help", client_verb::help},
+                                          {"h", client_verb::help},
+                                          {"?", client_verb::help},
+                                          {"quit", client_verb::quit},
+                                          {"q", client_verb::quit}}) {
+            if (name != known) continue;
+            if (!rest.empty()) return wrong(std::string(known) + " stands alone");
+            return client_line{verb};
+        }
+        return wrong("\"" + visible_name(text, 80) + "\" is no command; `help` lists them");
+    }
+
+private:
+    static error wrong(std::string text) { return error(reason::bad_arguments, std::move(text)); }
+
+    static std::pair<std::string_view, std::string_view> first_word(std::string_view text) {
+        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+        return {text.substr(0, end), prompt_line::trim(text.substr(end))};
+    }
+
+    static result<client_line> read_attach(std::string_view rest) {
+        std::uint64_t number = 0;
+        const auto read = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+        if (read.ec != std::errc() || read.ptr != rest.data() + rest.size() || number == 0)
+            return wrong("attach N: a number of those that `list` shows");
+        return client_line{client_verb::attach, number};
+    }
+
+    static result<client_line> read_cast(std::string_view rest) {
+        const auto [set, typed] = first_word(rest);
+        if (typed.empty()) return wrong("cast SET COMMAND: as in cast web[1-40] where");
+        result<context_choice> to = context_choice::read(set);
+        if (!to) return wrong(std::string(to.error().message()));
+        const prompt_line command = prompt_line::read(typed);
+        switch (command.verb) {
+        case prompt_verb::where:
+        case prompt_verb::frames:
+        case prompt_verb::threads:
+        case prompt_verb::go_on:
+        case prompt_verb::quit:
+            if (!command.rest.empty()) return wrong("nothing stands behind that command");
+            break;
+        case prompt_verb::print:
+        case prompt_verb::set:
+        case prompt_verb::remove_break:
+            if (command.rest.empty()) return wrong("something is missing behind that command");
+            break;
+        case prompt_verb::break_at: break;
+        default:
+            return wrong("\"" + visible_name(typed, 80) +
+                         "\" cannot be cast; `help` says what can");
+        }
+        return client_line{client_verb::cast, 0, std::move(*to), command};
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/debug/frames/frame.hpp ----
 // frame.hpp: one frame of a thread's stack: as it travels, and as it is shown.
 
@@ -32386,6 +34367,181 @@ struct named_frame {
     std::uint32_t line = 0; ///< counted from 1; 0: not known, like the file
     bool inlined = false;   ///< its code stands in that of the next one
 };
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame_text.hpp ----
+// frame_text.hpp: a stack as it is shown, from the program's own line on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Reads the name of a function as demanglers write it, up to its parameters.
+class function_name_reader {
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::size_t begin_ = 0; // of the name; what is before it is the type that is returned
+    int depth_ = 0;         // of brackets
+
+    bool skip(std::string_view word) noexcept {
+        if (!text_.substr(at_).starts_with(word)) return false;
+        at_ += word.size();
+        return true;
+    }
+
+    // Of operators, whose names hold brackets and blanks. Of a conversion the rest is a type.
+    bool skip_operator() noexcept {
+        constexpr std::string_view word = "operator";
+        constexpr std::string_view signs = "<>=!+-*/%^&|~,";
+        const bool begins = at_ == begin_ || text_[at_ - 1] == ':';
+        if (!begins || !text_.substr(at_).starts_with(word)) return false;
+        const std::string_view rest = text_.substr(at_ + word.size());
+        if (rest.empty() || (signs.find(rest[0]) == signs.npos && rest[0] != '(' &&
+                             rest[0] != '[' && rest[0] != ' '))
+            return false;
+        at_ += word.size();
+        if (skip("()") || skip("[]")) return true;
+        while (at_ < text_.size() && signs.find(text_[at_]) != signs.npos) ++at_;
+        if (text_.substr(at_).starts_with(" <")) ++at_; // its template arguments
+        else if (rest[0] == ' ') at_ = text_.size();
+        return true;
+    }
+
+public:
+    explicit function_name_reader(std::string_view text) noexcept : text_(text) {}
+
+    std::string_view read() noexcept {
+        while (at_ < text_.size()) {
+            if (depth_ == 0 && (skip("(anonymous namespace)") || skip_operator())) continue;
+            const char c = text_[at_];
+            // a bracket in front of a name is part of the type before it: decltype (x)
+            if (c == '(' && depth_ == 0 && at_ != begin_) break;
+            if (c == '<' || c == '(' || c == '{' || c == '[') ++depth_;
+            if ((c == '>' && text_[at_ - (at_ > 0)] != '-') || c == ')' || c == '}' || c == ']')
+                --depth_;
+            ++at_;
+            if (c == ' ' && depth_ == 0) begin_ = at_;
+        }
+        return text_.substr(begin_, at_ - begin_);
+    }
+};
+
+/// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
+/// program's functions.
+inline bool is_library_frame(const named_frame& one) noexcept {
+    const std::string_view name = function_name_reader(one.function).read();
+    if (name.starts_with("mitogen::")) return true;
+    // of an inlined lambda some compilers tell no more than "operator()"
+    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
+}
+
+/// All in one line, from the innermost one that is not the library's; all of them if they all are.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<named_frame>
+frames_to_show(std::span<const std::vector<named_frame>> named) {
+    std::vector<named_frame> all;
+    for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (is_library_frame(all[i])) continue;
+        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i));
+        break;
+    }
+    return all;
+}
+
+/// A function's name without what tells versions of this library apart: "mitogen::v0_1_pd::run".
+MITOGEN_COLD inline std::string plain_name(std::string name) {
+    constexpr std::string_view ours = "mitogen::v";
+    for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
+        const std::size_t begin = at + ours.size() - 1;
+        std::size_t end = begin + 1;
+        while (end < name.size() &&
+               (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end]))))
+            ++end;
+        at = begin;
+        const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
+        if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
+    }
+    return name;
+}
+
+/// "function at file:line", with "(inlined) " before it, without what is not known.
+MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
+    std::string text = (one.inlined ? "(inlined) " : "") + plain_name(one.function);
+    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
+    return text;
+}
+
+/// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string frame_list_text(std::span<const named_frame> frames) {
+    std::string text;
+    std::size_t number = 0;
+    for (const named_frame& each : frames) {
+        const std::string label = "#" + std::to_string(number++);
+        text += label + std::string(label.size() < 4 ? 4 - label.size() : 1, ' ');
+        text += frame_text(each) + "\n";
+    }
+    return text;
+}
+
+/// A text with such a list behind it, if there is one.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string with_stack(std::string text, std::span<const named_frame> frames) {
+    if (frames.empty()) return text;
+    text += "\n" + frame_list_text(frames);
+    text.pop_back(); // the end of its last line
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/stop_report.hpp ----
+// stop_report.hpp: what a thread that stops says of itself to the root's debugger, what that asks
+// it, and how it goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Why a thread has stopped. The numbers travel.
+enum class stop_cause : std::uint8_t {
+    breakpoint = 0, ///< breakpoint() was called
+    exception = 1,  ///< a remote function has thrown
+};
+
+/// How it goes on. The numbers travel.
+enum class stop_outcome : std::uint8_t {
+    go_on = 0, ///< as if nothing had been there
+    quit = 1,  ///< with an error of reason::debugger_quit
+};
+
+/// One thread that has stopped. Sent to handles::stop. A message to the same handle that wants no
+/// answer has the ticket alone: that thread waits no more.
+struct stop_report {
+    std::uint64_t ticket = 0; ///< its number in that context, never the same twice
+    std::uint8_t cause = 0;   ///< a stop_cause
+    std::uint64_t thread = 0; ///< the system's number of it
+    bool is_task = false;     ///< it is a task that stands, and its thread goes on
+    std::uint64_t process = 0;
+    std::string host{}; ///< as that calls itself
+    std::string function{};   ///< where it stands; empty if that is not known
+    std::string file{};
+    std::uint32_t line = 0;
+    std::string text{}; ///< what was thrown
+    std::vector<frame> frames{}; ///< the innermost first
+
+    /// Most bytes of each text.
+    static constexpr std::size_t longest_text = 1024;
+};
+
+/// The first word of what the root asks of a thread that has stopped: it has the terminal now. Any
+/// other text is a line that was typed there. Sent to handles::ask_stopped behind the ticket, and
+/// answered with a text.
+inline constexpr std::string_view terminal_granted = "granted";
+/// With 0 for the ticket, of the context itself: what it is at.
+inline constexpr std::string_view tree_dump_wanted = "dump";
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -32823,75 +34979,6 @@ symbols_of(const std::string& path, std::span<const std::uint64_t> addresses, in
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/backtrace.hpp ----
-// backtrace.hpp: the stack of the calling thread as addresses of code, which need no symbols here.
-
-#if defined(__linux__) && __has_include(<unwind.h>)
-#include <unwind.h>
-#define MITOGEN_HAS_UNWIND 1
-#else
-#define MITOGEN_HAS_UNWIND 0
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// A place in code as it lies in this process's memory.
-struct code_address {
-    std::uintptr_t value = 0;
-    /// true: what a call returns to, which may be another line's or another function's code
-    /// already: the call itself is before it; false: the instruction that a signal came at
-    bool is_return = false;
-};
-
-namespace detail {
-
-#if MITOGEN_HAS_UNWIND
-struct stack_walk {
-    std::span<code_address> to;
-    std::size_t skip;
-    std::size_t found = 0;
-};
-
-// Any answer but _URC_NO_REASON ends the walk.
-inline ::_Unwind_Reason_Code on_stack_frame(::_Unwind_Context* context, void* to) noexcept {
-    auto& walk = *static_cast<stack_walk*>(to);
-    if (walk.skip > 0) {
-        --walk.skip;
-        return ::_URC_NO_REASON;
-    }
-    if (walk.found == walk.to.size()) return ::_URC_END_OF_STACK;
-    int before = 0; // set in a signal's frame: the address is that of the next instruction
-    const auto address = static_cast<std::uintptr_t>(::_Unwind_GetIPInfo(context, &before));
-    if (address == 0) return ::_URC_END_OF_STACK; // how some C libraries end a thread's stack
-    walk.to[walk.found++] = {address, before == 0};
-    return ::_URC_NO_REASON;
-}
-#endif
-
-} // namespace detail
-
-/// Fills `to` with the stack of the calling thread, the caller of this function first, but without
-/// the `skip` innermost frames, and returns how many addresses there are. Stops where the unwind
-/// tables end, as in code that was compiled without any, and where `to` is full. Nothing where it
-/// is not known how: always but on Linux. Allocates nothing. Threads: any. Blocks: never (the
-/// loader's lock may be taken).
-[[gnu::noinline]] inline std::size_t walk_stack([[maybe_unused]] std::span<code_address> to,
-                                                [[maybe_unused]] std::size_t skip = 0) noexcept {
-#if MITOGEN_HAS_UNWIND
-    detail::stack_walk walk{to, skip + 1}; // the first frame is this function's own
-    static_cast<void>(::_Unwind_Backtrace(&detail::on_stack_frame, &walk));
-    return walk.found;
-#else
-    return 0;
-#endif
-}
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-#undef MITOGEN_HAS_UNWIND
-
 // ---- mitogen/os/program/loaded_modules.hpp ----
 // loaded_modules.hpp: the program and the libraries whose code is in this process's memory, with
 // what tells their builds apart.
@@ -33019,6 +35106,1346 @@ MITOGEN_COLD inline exported_name exported_name_at([[maybe_unused]] std::uintptr
 
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/frames/frame_names.hpp ----
+// frame_names.hpp: names the frames of another context's stack from this process's own copy of the
+// same build, which has the symbols that the other one may lack.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string module_and_offset(const frame& of) {
+    constexpr std::size_t most_module = 100;
+    constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
+    std::string_view name(of.module);
+    if (name.size() > most_read) name.remove_prefix(name.size() - most_read);
+    name.remove_prefix(name.rfind('/') + 1); // npos + 1 is 0
+    return (of.module.empty() ? "program" : visible_name(name, most_module)) + "+" +
+           hex_text(of.offset);
+}
+
+/// The module of ours that is of the same build, and has code where the frame says so; null: there
+/// is none. Of builds without an id only our program itself is taken for another's, as a child
+/// usually runs it.
+inline const os::loaded_module* own_module_of(const frame& of,
+                                              const std::vector<os::loaded_module>& own) noexcept {
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        const os::loaded_module& each = own[i];
+        if (each.build_id != of.build_id) continue;
+        if (each.build_id.empty() && (i != 0 || !of.module.empty())) continue;
+        const std::uint64_t begin = each.code_begin - each.base;
+        const std::uint64_t end = each.code_end - each.base;
+        // what is returned to may be behind the last instruction
+        if (of.offset >= begin + of.is_call_site && of.offset < end + of.is_call_site) return &each;
+    }
+    return nullptr;
+}
+
+/// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string exported_name_of(const frame& of, const os::loaded_module& own) {
+    const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
+    const os::exported_name found = os::exported_name_at(address - of.is_call_site);
+    if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
+    int status = 0;
+    const std::unique_ptr<char, void (*)(void*)> readable(
+        abi::__cxa_demangle(found.name.c_str(), nullptr, nullptr, &status), &std::free);
+    return visible_name(readable ? std::string_view(readable.get()) : found.name, most_code_text) +
+           "+" + hex_text(address - found.begin);
+}
+
+/// Of each frame, the functions that are inlined there, innermost first, and the one whose code it
+/// is: never nothing. What is beyond `most_frames` is left out.
+///
+/// A frame is named if its build is one that this process has loaded too, and by that copy of it
+/// alone: no file is opened because a frame names it. The lines come from a tool in PATH (see
+/// symbols_of), which runs once for each module. What it can't name is shown by the exported symbol
+/// before it, or as "module+0x12ab".
+/// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
+/// the tools, at most for `patience` in all.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::vector<named_frame>>
+name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
+    frames = frames.first(std::min(frames.size(), most_frames));
+    const instant deadline = after(os::monotonic_now(), patience);
+    const std::vector<os::loaded_module> own = os::loaded_modules();
+    std::vector<const os::loaded_module*> homes;
+    for (const frame& each : frames) homes.push_back(own_module_of(each, own));
+
+    std::vector<std::vector<named_frame>> names(frames.size());
+    for (const os::loaded_module& module : own) {
+        std::vector<std::uint64_t> addresses;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            if (homes[i] != &module) continue;
+            addresses.push_back(frames[i].offset - frames[i].is_call_site);
+            places.push_back(i);
+        }
+        if (places.empty()) continue;
+        const std::string path = &module == &own[0] ? os::path_of_self() : module.path;
+        if (!path.starts_with('/')) continue; // the kernel's vdso has no file
+        auto found = symbols_of(path, addresses, deadline);
+        for (std::size_t i = 0; i < places.size(); ++i) names[places[i]] = std::move(found[i]);
+    }
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        if (names[i].empty()) names[i].emplace_back();
+        for (named_frame& each : names[i]) {
+            if (!each.function.empty()) continue;
+            if (homes[i]) each.function = exported_name_of(frames[i], *homes[i]);
+            if (each.function.empty()) each.function = module_and_offset(frames[i]);
+        }
+    }
+    return names;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal/prompt_terminal.hpp ----
+// prompt_terminal.hpp: where a session's prompt stands: this program's terminal, or what a test
+// puts in its place.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// As os::terminal.
+class prompt_terminal {
+public:
+    using event = os::terminal::event;
+
+    virtual ~prompt_terminal() = default;
+    /// False: it cannot be used now.
+    virtual bool begin() = 0;
+    virtual void end() = 0;
+    virtual event read(std::string& line) = 0;
+    virtual bool write(std::string_view text) = 0;
+    /// Threads: any.
+    virtual void wake() noexcept = 0;
+    /// A second Ctrl-C: the program ends as it would by that. After end().
+    virtual void interrupt_program() noexcept = 0;
+    /// In a copy of the process made by fork().
+    virtual void abandon() noexcept = 0;
+};
+
+/// Makes one for a session; null if there is none. Threads: the session's.
+using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
+
+/// This program's own.
+template <class = void> // compiled where it is used
+class basic_own_terminal final : public prompt_terminal {
+    os::terminal terminal_;
+
+public:
+    /// Null if there is none.
+    static std::unique_ptr<prompt_terminal> open() {
+        auto made = std::make_unique<basic_own_terminal>();
+        return made->terminal_.open() < 0 ? nullptr : std::move(made);
+    }
+    bool begin() override { return terminal_.begin() >= 0; }
+    void end() override { terminal_.end(); }
+    event read(std::string& line) override { return terminal_.read(line); }
+    bool write(std::string_view text) override { return terminal_.write(text); }
+    void wake() noexcept override { terminal_.wake(); }
+    void interrupt_program() noexcept override { os::interrupt_self(); }
+    void abandon() noexcept override { terminal_.abandon(); }
+};
+
+using own_terminal = basic_own_terminal<>;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal/prompt_session.hpp ----
+// prompt_session.hpp: one thread of the tree that stands at a terminal: what is shown of it and
+// asked of it, until somebody says how it goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What a session asks the tree. Threads: the session's.
+struct prompt_source {
+    unique_function<std::string(std::string_view line)> ask; ///< the thread that stands there
+    unique_function<std::string()> contexts;                 ///< of the tree, a line each
+    unique_function<std::string()> dump;                     ///< what each of them is at
+    unique_function<std::optional<std::string>()> gone; ///< why it does not stand there any more
+    unique_function<instant()> now;
+    /// At a second terminal: whoever leaves that leaves the thread as it stands.
+    bool may_detach = false;
+    /// What the terminal shows now of this thread, for who comes to it later.
+    unique_function<void(const std::string&)> remember{};
+};
+
+/// How a session has ended.
+enum class session_end : std::uint8_t {
+    go_on,
+    quit,
+    gone,     ///< it stands there no more
+    broken,   ///< by a second Ctrl-C
+    detached, ///< it stands as it stood, and waits
+};
+
+/// Shows where a thread has stopped, as one line and, if it is asked for, as a stack. The names
+/// come from this program's own symbols.
+template <class = void> // compiled where it is used
+class basic_stop_view {
+    const stop_report& stop_;
+    std::vector<named_frame> frames_;
+    std::vector<named_frame> program_;
+    bool named_ = false;
+
+public:
+    /// The report outlives it.
+    explicit basic_stop_view(const stop_report& stop) : stop_(stop) {}
+
+    /// "breakpoint in count at tables.cpp:12, thread 4711".
+    std::string text() const {
+        std::string line = stop_.cause == static_cast<std::uint8_t>(stop_cause::exception)
+                               ? "an exception left "
+                               : "breakpoint in ";
+        line += stop_.function.empty() ? "a function" : visible(stop_.function);
+        if (!stop_.file.empty()) line += " at " + visible(stop_.file);
+        if (!stop_.file.empty() && stop_.line > 0) line += ":" + std::to_string(stop_.line);
+        if (stop_.thread != 0) line += ", thread " + std::to_string(stop_.thread);
+        if (!stop_.text.empty()) line += ": " + visible(stop_.text);
+        return line;
+    }
+
+    /// The stack, from the program's own line on. Blocks: for the tools that name it.
+    const std::vector<named_frame>& frames() {
+        if (!std::exchange(named_, true)) {
+            frames_ = frames_to_show(name_frames(stop_.frames));
+            if (frames_.empty() && !stop_.function.empty())
+                frames_.push_back(
+                    {visible(stop_.function), visible(stop_.file), stop_.line, false});
+            program_ = frames_;
+            std::erase_if(program_, is_library_frame);
+        }
+        return frames_;
+    }
+    /// The same without the library's own functions; with them if there is nothing else.
+    const std::vector<named_frame>& program_frames() {
+        const std::vector<named_frame>& all = frames();
+        return program_.empty() ? all : program_;
+    }
+
+private:
+    static std::string visible(std::string_view text) {
+        return visible_name(text, stop_report::longest_text);
+    }
+};
+
+using stop_view = basic_stop_view<>;
+
+/// Runs one session. Threads: one. Blocks: until it is over.
+template <class = void> // compiled where it is used
+class basic_prompt_session {
+    prompt_terminal& terminal_;
+    prompt_source& from_;
+    stop_view view_;
+    const std::string prompt_;
+    const std::string header_;
+    std::string shown_; // since the last command
+    std::size_t frame_ = 0;
+    instant interrupted_ = 0;
+
+    /// Two Ctrl-C within this time end the program.
+    static constexpr duration_ns both = 2'000'000'000;
+
+    void say(std::string text) {
+        if (text.empty()) return;
+        if (text.back() != '\n') text += '\n';
+        (void)terminal_.write(text);
+        shown_ += text;
+    }
+
+    /// For who comes later: where it stands, and the last command with what was shown.
+    void remember(std::string_view typed) {
+        if (from_.remember && !shown_.empty())
+            from_.remember(header_ + "\n" + prompt_ + visible_name(typed, 80) + "\n" + shown_);
+    }
+
+    std::string frame_line(std::size_t number) {
+        const auto& all = view_.program_frames();
+        if (all.empty()) return "no stack is known";
+        frame_ = std::min(number, all.size() - 1);
+        return "#" + std::to_string(frame_) + "  " + frame_text(all[frame_]);
+    }
+
+    std::string numbered_frame(std::string_view text) {
+        std::size_t number = frame_;
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool whole = read.ptr == text.data() + text.size();
+        if (!text.empty() &&
+            (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
+            return "no frame \"" + std::string(text) + "\": there are " +
+                   std::to_string(view_.program_frames().size());
+        return frame_line(number);
+    }
+
+    std::string ask(std::string_view verb, std::string_view rest, const char* usage) {
+        if (rest.empty()) return usage;
+        return from_.ask(std::string(verb) + " " + std::string(rest));
+    }
+
+    static std::string stack(const std::vector<named_frame>& frames) {
+        const std::string all = frame_list_text(frames);
+        return all.empty() ? "no stack is known" : all;
+    }
+
+    /// What a line is answered with; or how it ends the session.
+    std::optional<session_end> obey(std::string_view text) {
+        const prompt_line line = prompt_line::read(text);
+        switch (line.verb) {
+        case prompt_verb::nothing: break;
+        case prompt_verb::where: say(stack(view_.program_frames())); break;
+        case prompt_verb::frames: say(stack(view_.frames())); break;
+        case prompt_verb::up: say(frame_line(frame_ + 1)); break;
+        case prompt_verb::down: say(frame_line(frame_ == 0 ? 0 : frame_ - 1)); break;
+        case prompt_verb::frame: say(numbered_frame(line.rest)); break;
+        case prompt_verb::contexts: say(from_.contexts()); break;
+        case prompt_verb::dump: say(from_.dump()); break;
+        case prompt_verb::threads: say(from_.ask("threads")); break;
+        case prompt_verb::print: say(ask("print", line.rest, "print NAME")); break;
+        case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;
+        case prompt_verb::break_at: say(from_.ask("break " + std::string(line.rest))); break;
+        case prompt_verb::remove_break: say(ask("delete", line.rest, "delete FUNCTION")); break;
+        case prompt_verb::detach:
+            if (from_.may_detach) return session_end::detached;
+            say("only a second terminal can be left: see mitogen-debug");
+            break;
+        case prompt_verb::go_on: return session_end::go_on;
+        case prompt_verb::quit: return session_end::quit;
+        case prompt_verb::help: say(std::string(prompt_help)); break;
+        case prompt_verb::unknown:
+            say("\"" + visible_name(prompt_line::trim(text), 80) +
+                "\" is no command; `help` lists them");
+            break;
+        }
+        return std::nullopt;
+    }
+
+    /// The terminal says something else than a line.
+    std::optional<session_end> notice(prompt_terminal::event what) {
+        switch (what) {
+        case prompt_terminal::event::line:
+        case prompt_terminal::event::went_on: break;
+        case prompt_terminal::event::hung_up:
+            return from_.may_detach ? session_end::detached : session_end::go_on;
+        case prompt_terminal::event::end_of_file:
+            say(from_.may_detach ? "detach" : "continue");
+            return from_.may_detach ? session_end::detached : session_end::go_on;
+        case prompt_terminal::event::interrupt: {
+            (void)terminal_.write("\n");
+            const instant now = from_.now();
+            if (interrupted_ != 0 && now - interrupted_ < both) return session_end::broken;
+            interrupted_ = now;
+            break;
+        }
+        case prompt_terminal::event::woken:
+            if (const auto why = from_.gone()) {
+                say("\n" + *why);
+                return session_end::gone;
+            }
+            break;
+        }
+        return std::nullopt;
+    }
+
+public:
+    /// `place`: the path of the context. All outlive it.
+    basic_prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
+                         const std::string& place)
+        : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") "),
+          header_("\n" + place + ": " + view_.text()) {}
+
+    /// `screen`: what was shown of it the last time, if there was one.
+    session_end run(const std::string& screen = {}) {
+        say(screen.empty() ? header_ : screen);
+        for (;;) {
+            if (const auto why = from_.gone()) {
+                say(*why);
+                return session_end::gone;
+            }
+            (void)terminal_.write(prompt_);
+            std::string text;
+            const prompt_terminal::event what = terminal_.read(text);
+            const bool line = what == prompt_terminal::event::line;
+            shown_.clear();
+            const std::optional<session_end> end = line ? obey(text) : notice(what);
+            if (end) return *end;
+            if (line) remember(text);
+        }
+    }
+};
+using prompt_session = basic_prompt_session<>;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal/terminal_queue.hpp ----
+// terminal_queue.hpp: who has the terminal, who is attended elsewhere, and who waits, in order.
+// Knows no terminal, no thread and no message.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// One thread that has stopped: its context, and its number there.
+struct stop_ticket {
+    context_id context = no_context;
+    std::uint64_t number = 0;
+
+    friend auto operator<=>(const stop_ticket&, const stop_ticket&) = default;
+};
+
+/// At most one has the terminal; the others get it in the order in which they asked. Any number are
+/// attended elsewhere, out of turn, and may come back to their place.
+///
+/// Threads: one at a time.
+template <class = void> // compiled where it is used
+class basic_terminal_queue {
+public:
+    enum class refusal : std::uint8_t {
+        none,
+        there,    ///< that ticket is known already
+        too_many, ///< too many threads of that context wait
+        full,     ///< too many wait altogether
+    };
+
+    /// Most threads of one context, and of all together.
+    static constexpr std::size_t most_of_one = 1024;
+    static constexpr std::size_t most = 65'536;
+
+private:
+    struct entry {
+        std::list<stop_ticket>::iterator place; // in waiting_; its end: somebody attends to it
+        std::uint64_t age;                      // the older, the less
+    };
+    std::list<stop_ticket> waiting_;
+    std::map<stop_ticket, entry> known_;
+    std::map<context_id, std::size_t> of_context_;
+    std::optional<stop_ticket> holder_;
+    std::uint64_t last_age_ = 0;
+
+    void take(stop_ticket t, entry& e) {
+        if (holder_ == t) holder_.reset();
+        if (e.place != waiting_.end()) waiting_.erase(e.place);
+        e.place = waiting_.end();
+    }
+
+public:
+    /// It asks for the terminal.
+    refusal add(stop_ticket t) {
+        if (known_.contains(t)) return refusal::there;
+        if (known_.size() >= most) return refusal::full;
+        std::size_t& count = of_context_[t.context];
+        if (count >= most_of_one) return refusal::too_many;
+        ++count;
+        known_.emplace(t, entry{waiting_.insert(waiting_.end(), t), ++last_age_});
+        return refusal::none;
+    }
+
+    /// Who gets the terminal now, and has it from then on: the first who waits, if nobody has it.
+    std::optional<stop_ticket> grant() {
+        if (holder_ || waiting_.empty()) return std::nullopt;
+        const stop_ticket first = waiting_.front();
+        take(first, known_.at(first));
+        holder_ = first;
+        return holder_;
+    }
+
+    /// It is attended elsewhere from now on: it waits no more, nor has the terminal. False if it is
+    /// not known.
+    bool attend(stop_ticket t) {
+        const auto at = known_.find(t);
+        if (at == known_.end()) return false;
+        take(t, at->second);
+        return true;
+    }
+
+    /// Nobody attends to it any more: it waits again, before those who have asked later. False if
+    /// it is not known, or waits.
+    bool put_back(stop_ticket t) {
+        const auto at = known_.find(t);
+        if (at == known_.end() || at->second.place != waiting_.end()) return false;
+        if (holder_ == t) holder_.reset();
+        const auto later = std::find_if(waiting_.begin(), waiting_.end(), [&](stop_ticket other) {
+            return known_.at(other).age > at->second.age;
+        });
+        at->second.place = waiting_.insert(later, t);
+        return true;
+    }
+
+    /// It is there no more. False if it was not.
+    bool remove(stop_ticket t) {
+        const auto at = known_.find(t);
+        if (at == known_.end()) return false;
+        take(t, at->second);
+        known_.erase(at);
+        if (const auto n = of_context_.find(t.context); --n->second == 0) of_context_.erase(n);
+        return true;
+    }
+
+    /// All threads of a context, in the order of their numbers.
+    std::vector<stop_ticket> of(context_id context) const {
+        std::vector<stop_ticket> all;
+        for (auto i = known_.lower_bound({context, 0});
+             i != known_.end() && i->first.context == context; ++i)
+            all.push_back(i->first);
+        return all;
+    }
+
+    const std::optional<stop_ticket>& holder() const noexcept { return holder_; }
+    /// Those who wait, the next one first.
+    const std::list<stop_ticket>& waiting() const noexcept { return waiting_; }
+    bool knows(stop_ticket t) const { return known_.contains(t); }
+    bool waits(stop_ticket t) const {
+        const auto at = known_.find(t);
+        return at != known_.end() && typename std::list<stop_ticket>::const_iterator(
+                                         at->second.place) != waiting_.end();
+    }
+    bool empty() const noexcept { return known_.empty(); }
+};
+using terminal_queue = basic_terminal_queue<>;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal/tree_stops.hpp ----
+// tree_stops.hpp: all threads and tasks of the tree that have stopped, as the root knows them, and
+// who attends to each.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A terminal that attends to stops: one at a time.
+struct attendant {
+    prompt_terminal* terminal = nullptr; ///< while there is something to wake
+    const char* called;                  ///< "the root's terminal"
+};
+
+/// One thread or task that has stopped. But for what is marked it stays as it was made.
+struct tree_stop {
+    stop_ticket ticket;
+    header request;
+    stop_report report;
+    std::vector<std::pair<context_id, context_id>> way; ///< from here: who made whom
+    std::string place;                                  ///< the path of its context
+    instant since = 0;
+    std::uint64_t number = 0; ///< by which people name it; never the same twice
+    // under the mutex of all stops:
+    const attendant* by = nullptr;     ///< who attends to it; null: it waits
+    std::optional<std::string> gone{}; ///< why it stands there no more
+    std::string screen{};              ///< what was shown of it last
+};
+
+/// Who has stopped is held (see handles::hold) until it goes on. A context that is lost leaves at
+/// once.
+///
+/// Threads: as marked. The router outlives it, and close() comes before its end.
+template <class Io>
+class tree_stops {
+    using core = basic_router_core<Io>;
+
+public:
+    using stop_ptr = std::shared_ptr<tree_stop>;
+
+    /// How long a context may take to say that it still waits, or to answer what was typed.
+    static constexpr duration_ns patience = 10'000'000'000;
+
+private:
+    core& node_;
+    unique_function<bool()> lend_; // to who waits: under mutex_
+    mutex mutex_{node_};
+    condition changed_;
+    // all that follows: under mutex_
+    terminal_queue queue_;
+    std::map<stop_ticket, stop_ptr> stops_;
+    std::set<context_id> watched_; // their loss is told here
+    std::uint64_t last_number_ = 0;
+    std::size_t clients_ = 0;
+
+    /// Levels of contexts on a way.
+    static constexpr std::size_t most_depth = 64;
+
+public:
+    /// `lend`: somebody waits for the root's terminal, which is free; false if nobody can stand
+    /// there. On the loop or a client's thread, under the mutex.
+    tree_stops(core& node, unique_function<bool()> lend) : node_(node), lend_(std::move(lend)) {
+        (void)node.add_raw_handler(handles::stop, {.from = senders::anyone},
+                                   [this](const message& m) { serve(m); });
+    }
+    tree_stops(tree_stops&&) = delete;
+
+    core& node() noexcept { return node_; }
+    mutex& access() noexcept { return mutex_; }
+    /// Notified when what is under the mutex changes.
+    condition& changed() noexcept { return changed_; }
+
+    // ---- under the mutex
+
+    bool empty() const noexcept { return queue_.empty(); }
+
+    /// The next one that the root's terminal attends to; null while clients do.
+    stop_ptr grant(const attendant& to) {
+        if (clients_ > 0) return nullptr;
+        const std::optional<stop_ticket> t = queue_.grant();
+        if (!t) return nullptr;
+        const stop_ptr s = stops_.at(*t);
+        s->by = &to;
+        return s;
+    }
+
+    /// Nobody attends to it any more, and it waits.
+    void put_back(tree_stop& s) {
+        s.by = nullptr;
+        (void)queue_.put_back(s.ticket);
+        if (s.gone) remove(s);
+    }
+
+    /// Whoever attends to it says how it goes on. False if that is another by now.
+    bool finish(tree_stop& s, const attendant& by, session_end how) {
+        if (s.by != &by) return false;
+        if (how == session_end::detached && !s.gone) {
+            put_back(s);
+            return true;
+        }
+        if (!s.gone) answer(s, how);
+        remove(s);
+        return true;
+    }
+
+    // ---- threads: any
+
+    /// The end of this context will wait for them.
+    void tell_who_stands() {
+        const std::lock_guard lock(mutex_);
+        if (stops_.empty()) return;
+        const stop_ticket first =
+            queue_.holder()            ? *queue_.holder()
+            : queue_.waiting().empty() ? stops_.begin()->first
+                                       : queue_.waiting().front();
+        log::write(log::level::warning,
+                   "the end of this program waits for " + stops_.at(first)->place +
+                       ", which has stopped at a breakpoint");
+    }
+
+    /// Why `by` attends to it no more.
+    std::optional<std::string> over(const tree_stop& s, const attendant& by) {
+        const std::lock_guard lock(mutex_);
+        if (s.by == &by) return s.gone;
+        if (s.by) return std::string(s.by->called) + " attends to it now";
+        return stops_.contains(s.ticket) ? "it is left to the second terminal" : "it goes on";
+    }
+
+    /// A client attends to it, whoever did before. An error if there is none of that number.
+    result<stop_ptr> attend(std::uint64_t number, const attendant& by) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [ticket, s] : stops_) {
+            if (s->number != number || s->gone) continue;
+            const attendant* const former = std::exchange(s->by, &by);
+            (void)queue_.attend(ticket);
+            if (former && former->terminal) former->terminal->wake();
+            return s;
+        }
+        return error(reason::misuse, "nothing of number " + std::to_string(number) +
+                                         " has stopped; `list` shows what has");
+    }
+
+    /// All of them, sorted by the paths of their contexts.
+    std::vector<stop_ptr> all() {
+        std::vector<stop_ptr> found;
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& [ticket, s] : stops_)
+                if (!s->gone) found.push_back(s);
+        }
+        std::sort(found.begin(), found.end(), [](const stop_ptr& a, const stop_ptr& b) {
+            return a->place != b->place ? a->place < b->place : a->number < b->number;
+        });
+        return found;
+    }
+
+    /// It goes on, whoever attends to it, who is told. False if it did already.
+    bool go_on(tree_stop& s, session_end how) {
+        const std::lock_guard lock(mutex_);
+        if (!stops_.contains(s.ticket) || s.gone) return false;
+        answer(s, how);
+        const attendant* const former = std::exchange(s.by, nullptr);
+        remove(s);
+        if (former && former->terminal) former->terminal->wake();
+        return true;
+    }
+
+    /// A client has come: the root's terminal is left alone.
+    void client_comes() {
+        const std::lock_guard lock(mutex_);
+        if (++clients_ > 1 || !queue_.holder()) return;
+        tree_stop& s = *stops_.at(*queue_.holder());
+        const attendant* const former = s.by;
+        put_back(s);
+        if (former && former->terminal) former->terminal->wake();
+    }
+    /// One has gone; the last one's terminal was.
+    void client_goes() {
+        const std::lock_guard lock(mutex_);
+        if (--clients_ == 0 && !queue_.waiting().empty()) (void)lend_();
+        changed_.notify_all();
+    }
+
+    /// What is asked of a stop's context, which answers within `patience`.
+    result<std::string> ask(const tree_stop& s, std::string_view line) {
+        return asked(s, line).try_get_until(after(node_.now(), patience));
+    }
+    /// The same, not waited for.
+    future<std::string> asked(const tree_stop& s, std::string_view line) {
+        return future<std::string>(&node_.ask({.to = s.ticket.context,
+                                               .handle = handles::ask_stopped,
+                                               .how = question::manner::pass,
+                                               .payload = encode(s.ticket.number, line)}),
+                                   node_, decode_environment{});
+    }
+
+    /// The contexts of the tree, a line each.
+    std::string contexts() {
+        std::vector<context_id> ids = node_.ids_below();
+        ids.insert(ids.begin(), node_.id());
+        std::string text;
+        const std::lock_guard lock(mutex_);
+        for (const context_id id : ids) {
+            text += std::to_string(id) + "  " + name_of(id);
+            const std::size_t standing = queue_.of(id).size();
+            const bool holds = queue_.holder() && queue_.holder()->context == id;
+            if (holds) text += "  at this prompt";
+            if (standing > std::size_t{holds})
+                text += "  " + std::to_string(standing - holds) + " waiting";
+            text += "\n";
+        }
+        return text;
+    }
+
+private:
+    std::string name_of(context_id id) {
+        return id == node_.id() ? std::string("root") : node_.called(id);
+    }
+
+    // ---- on the loop
+
+    void serve(const message& m) {
+        reader r(m.payload);
+        if (!m.head.wants_reply()) {
+            std::uint64_t ticket{};
+            if (decode(r, ticket) && r.finish()) leave({m.src(), ticket}, "it waits no more");
+            return;
+        }
+        stop_report report;
+        if (!decode(r, report) || !r.finish() || report.frames.size() > most_frames)
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        auto s = std::make_shared<tree_stop>();
+        s->ticket = {m.src(), report.ticket};
+        s->request = m.head;
+        s->report = std::move(report);
+        s->way = way_to(m.src());
+        s->place = name_of(m.src());
+        s->since = node_.now();
+        add(s);
+    }
+
+    std::vector<std::pair<context_id, context_id>> way_to(context_id id) {
+        std::vector<std::pair<context_id, context_id>> way;
+        while (id != node_.id() && way.size() < most_depth) {
+            const auto known = node_.routes().get(id);
+            if (known.id != id) break;
+            way.emplace_back(known.parent, id);
+            id = known.parent;
+        }
+        std::reverse(way.begin(), way.end());
+        return way;
+    }
+
+    /// Nobody ends what is on its way, or stops. Elsewhere that is known before the terminal is
+    /// granted, as it is said first; here at once, for the same reason.
+    void hold(const tree_stop& s, bool stands) {
+        for (const auto& [parent, child] : s.way) {
+            buffer what = encode(child, stands);
+            if (stands && parent == node_.id())
+                node_.deliver(nullptr, message{node_.address(parent, handles::hold), what});
+            else
+                (void)node_.tell(parent, handles::hold, std::move(what), false);
+        }
+    }
+
+    void add(const stop_ptr& s) {
+        const std::lock_guard lock(mutex_);
+        // what has failed must not wait: others are to be told of it, and ended
+        if (s->report.cause == static_cast<std::uint8_t>(stop_cause::exception) && !empty()) {
+            log::write(log::level::warning, s->place + ": " + stop_view(s->report).text() +
+                                                "; it goes on, as somebody else has stopped");
+            return answer(*s, session_end::go_on);
+        }
+        const terminal_queue::refusal no = queue_.add(s->ticket);
+        if (no == terminal_queue::refusal::there)
+            return node_.reply_dead(s->request,
+                                    error(reason::misuse, "a stop of that number waits"));
+        if (no != terminal_queue::refusal::none)
+            return node_.reply_dead(
+                s->request, error(reason::overloaded, "too many threads wait for the debugger"));
+        hold(*s, true);
+        s->number = ++last_number_;
+        stops_.emplace(s->ticket, s);
+        if (watched_.insert(s->ticket.context).second)
+            node_.on_disconnect(s->ticket.context, [this, id = s->ticket.context](
+                                                       const error& why) { lost(id, why.what()); });
+        if (clients_ == 0 && !lend_()) {
+            answer(*s, session_end::go_on);
+            remove(*s);
+        }
+        changed_.notify_all();
+    }
+
+    void lost(context_id id, const std::string& why) {
+        std::vector<stop_ticket> all;
+        {
+            const std::lock_guard lock(mutex_);
+            watched_.erase(id);
+            all = queue_.of(id);
+        }
+        for (const stop_ticket t : all) leave(t, why);
+    }
+
+    /// It waits no more. Whoever attends to it is told, and ends that.
+    void leave(stop_ticket t, const std::string& why) {
+        const std::lock_guard lock(mutex_);
+        const auto at = stops_.find(t);
+        if (at == stops_.end()) return;
+        if (!at->second->by) return remove(*at->second);
+        at->second->gone = why;
+        if (at->second->by->terminal) at->second->by->terminal->wake();
+    }
+
+    /// Under mutex_.
+    void remove(tree_stop& s) {
+        hold(s, false);
+        const stop_ticket t = s.ticket;
+        (void)queue_.remove(t);
+        stops_.erase(t); // whoever attends to it keeps it
+        changed_.notify_all();
+    }
+
+    void answer(const tree_stop& s, session_end how) {
+        if (how == session_end::gone) return;
+        const bool on = how == session_end::go_on;
+        node_.reply(
+            s.request,
+            encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)), 0);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/tree_dump.hpp ----
+// tree_dump.hpp: what every context of a tree is at, as one text.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
+/// than a person reads.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view margin = {}) {
+    constexpr std::size_t most_text = 64u << 10;
+    std::string lines;
+    for (text = text.substr(0, most_text); !text.empty();) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        lines.append(margin) += visible_text(text.substr(0, end)) + "\n";
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return lines;
+}
+
+/// Of this context and all below it, each behind the one that has made it. All are asked at once;
+/// who has not answered after `patience`, or has no debugger, is named. Not on the loop.
+template <class Io>
+std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'000'000) {
+    struct line {
+        std::vector<std::string> path;
+        context_id id;
+        future<std::string> said;
+    };
+    std::vector<line> all;
+    for (const context_id id : node.ids_below())
+        all.push_back({node.path_of(id), id,
+                       future<std::string>(
+                           &node.ask({.to = id,
+                                      .handle = handles::ask_stopped,
+                                      .how = question::manner::pass,
+                                      .payload = encode(std::uint64_t{0}, tree_dump_wanted)}),
+                           node, decode_environment{})});
+    std::sort(all.begin(), all.end(), [](const line& a, const line& b) { return a.path < b.path; });
+    const instant until = after(node.now(), patience);
+    std::string text = "this context\n" + shown_lines(node.status_text(), "    ");
+    for (line& l : all) {
+        const result<std::string> said = l.said.try_get_until(until);
+        text += node.called(l.id) + " (context " + std::to_string(l.id) + ")\n";
+        text += said ? shown_lines(*said, "    ")
+                     : "    does not say: " + std::string(said.error().message()) + "\n";
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/terminal/stop_session.hpp ----
+// stop_session.hpp: one of the tree's stops at a terminal.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What its context says to a line that was typed, as text that can be shown.
+template <class Io>
+std::string shown_answer(tree_stops<Io>& stops, const tree_stop& s, std::string_view line) {
+    const result<std::string> said = stops.ask(s, line);
+    return said ? shown_lines(*said) : std::string(said.error().what());
+}
+
+/// Runs the session of a stop that `by` attends to. Threads: any but the loop. Blocks: until it is
+/// over; finish() says so to the others.
+template <class Io>
+session_end run_session(tree_stops<Io>& stops, tree_stop& s, const attendant& by,
+                        prompt_terminal& here, bool may_detach) {
+    prompt_source from{
+        [&](std::string_view line) { return shown_answer(stops, s, line); },
+        [&] { return stops.contexts(); },
+        [&] { return dump_tree(stops.node()); },
+        [&] { return stops.over(s, by); },
+        [&] { return stops.node().now(); },
+        may_detach,
+        [&](const std::string& screen) {
+            const std::lock_guard lock(stops.access());
+            if (s.by == &by) s.screen = screen;
+        },
+    };
+    const result<std::string> stands = stops.ask(s, terminal_granted);
+    if (!stands && stands.error().reason() == reason::timeout) {
+        if (may_detach) {
+            (void)here.write(s.place + " does not answer\n");
+            return session_end::detached;
+        }
+        // it may be told so later, and must not wait for what is said here then
+        log::write(log::level::warning, s.place + ": " + stop_view(s.report).text() +
+                                            "; it goes on, as its context does not answer");
+        return session_end::go_on;
+    }
+    if (!stands) return session_end::gone;
+    std::string screen;
+    {
+        const std::lock_guard lock(stops.access());
+        screen = s.screen;
+    }
+    return prompt_session(here, from, s.report, s.place).run(screen);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/clients/client_session.hpp ----
+// client_session.hpp: a second terminal, from its greeting to its end: lists what has stopped, and
+// attends to one after the other.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A line of `list`, about one that stands there at `now`.
+template <class = void> // compiled where it is used
+std::string list_line(const tree_stop& s, instant now, std::string_view by) {
+    const auto shown = [](std::string_view text) { return visible_name(text, 80); };
+    std::string line = std::to_string(s.number) + "  " + s.place;
+    if (!s.report.host.empty()) line += "  " + shown(s.report.host);
+    line += "  pid " + std::to_string(s.report.process);
+    if (s.report.is_task) line += "  a task";
+    line += "  " + stop_view(s.report).text();
+    line += "  " + std::to_string((now - s.since) / 1'000'000'000) + " s";
+    if (!by.empty()) line += "  (" + std::string(by) + ")";
+    return line + "\n";
+}
+
+/// Threads: one, none of the loop. The stops outlive it.
+template <class Io>
+class client_session {
+    using stop_ptr = typename tree_stops<Io>::stop_ptr;
+
+    tree_stops<Io>& stops_;
+    prompt_terminal& here_;
+    const std::atomic<bool>& ends_;
+    attendant by_;
+
+    /// Contexts that are asked at once.
+    static constexpr std::size_t most_at_once = 256;
+
+public:
+    /// `ends`: the tree does; then wake() the terminal.
+    client_session(tree_stops<Io>& stops, prompt_terminal& here, const std::atomic<bool>& ends)
+        : stops_(stops), here_(here), ends_(ends), by_{&here, "another terminal"} {}
+
+    /// Blocks: until that terminal leaves, or the tree ends.
+    void run() {
+        stops_.client_comes();
+        say(list());
+        bool stays = true;
+        while (stays && !ends_.load()) {
+            if (!here_.write("(mitogen) ")) break;
+            std::string text;
+            const prompt_terminal::event what = here_.read(text);
+            if (what == prompt_terminal::event::line)
+                stays = obey(text);
+            else
+                stays = what != prompt_terminal::event::end_of_file &&
+                        what != prompt_terminal::event::hung_up;
+        }
+        if (ends_.load()) say("\nthe program ends\n");
+        stops_.client_goes();
+    }
+
+private:
+    void say(std::string_view text) { (void)here_.write(text); }
+
+    /// False if it leaves.
+    bool obey(std::string_view text) {
+        const result<client_line> line = client_line::read(text);
+        if (!line) {
+            say(std::string(line.error().message()) + "\n");
+            return true;
+        }
+        switch (line->verb) {
+        case client_verb::nothing: break;
+        case client_verb::list: say(list()); break;
+        case client_verb::attach: attend(line->number); break;
+        case client_verb::cast: cast(*line); break;
+        case client_verb::contexts: say(stops_.contexts()); break;
+        case client_verb::dump: say(dump_tree(stops_.node())); break;
+        case client_verb::help: say(client_help); break;
+        case client_verb::quit: return false;
+        }
+        return true;
+    }
+
+    std::string list() {
+        std::string text;
+        for (const stop_ptr& s : stops_.all()) {
+            std::string by;
+            {
+                const std::lock_guard lock(stops_.access());
+                if (s->by) by = s->by->called;
+            }
+            text += list_line(*s, stops_.node().now(), by);
+        }
+        return text.empty() ? "nothing has stopped\n" : text;
+    }
+
+    void attend(std::uint64_t number) {
+        const result<stop_ptr> s = stops_.attend(number, by_);
+        if (!s) return say(std::string(s.error().message()) + "\n");
+        const session_end how = run_session(stops_, **s, by_, here_, true);
+        const std::lock_guard lock(stops_.access());
+        (void)stops_.finish(**s, by_, how);
+    }
+
+    /// To all that stand in those contexts.
+    void cast(const client_line& line) {
+        std::vector<stop_ptr> all = stops_.all();
+        std::erase_if(all, [&](const stop_ptr& s) { return !line.to.has(s->place); });
+        if (all.empty()) return say("nothing has stopped there\n");
+        switch (line.command.verb) {
+        case prompt_verb::go_on:
+        case prompt_verb::quit: return go_on(all, line.command.verb);
+        case prompt_verb::where:
+        case prompt_verb::frames:
+            for (const stop_ptr& s : all) {
+                stop_view view(s->report);
+                const bool whole = line.command.verb == prompt_verb::frames;
+                show(*s, frame_list_text(whole ? view.frames() : view.program_frames()));
+            }
+            return;
+        default:
+            for (std::size_t from = 0; from < all.size(); from += most_at_once)
+                ask(all, from, std::min(all.size(), from + most_at_once), whole_word(line));
+        }
+    }
+
+    void show(const tree_stop& s, const std::string& text) {
+        say(std::to_string(s.number) + "  " + s.place + "\n" + text +
+            (text.ends_with('\n') || text.empty() ? "" : "\n"));
+    }
+
+    void go_on(const std::vector<stop_ptr>& all, prompt_verb how) {
+        std::size_t count = 0;
+        for (const stop_ptr& s : all)
+            count += stops_.go_on(*s, how == prompt_verb::quit ? session_end::quit
+                                                               : session_end::go_on);
+        say(std::to_string(count) + (count == 1 ? " goes on\n" : " go on\n"));
+    }
+
+    /// The command as its context knows it, whichever form was typed.
+    static std::string whole_word(const client_line& line) {
+        std::string text;
+        for (const prompt_word& w : prompt_words) // the long form is the first
+            if (text.empty() && w.verb == line.command.verb) text = w.name;
+        if (!line.command.rest.empty()) text.append(" ") += line.command.rest;
+        return text;
+    }
+
+    /// Each stands as at a prompt, from then on, so that its variables do not change meanwhile.
+    void ask(const std::vector<stop_ptr>& all, std::size_t from, std::size_t to,
+             const std::string& command) {
+        std::vector<future<std::string>> stand;
+        std::vector<future<std::string>> said;
+        for (std::size_t i = from; i < to; ++i) {
+            stand.push_back(stops_.asked(*all[i], terminal_granted));
+            said.push_back(stops_.asked(*all[i], command));
+        }
+        const instant until = after(stops_.node().now(), stops_.patience);
+        for (std::size_t i = from; i < to; ++i) {
+            const result<std::string> stands = stand[i - from].try_get_until(until);
+            const result<std::string> text = said[i - from].try_get_until(until);
+            show(*all[i], stands && text ? shown_lines(*text)
+                                         : std::string((stands ? text : stands).error().what()));
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/clients/client_server.hpp ----
+// client_server.hpp: the root's socket, through which second terminals of the same user come.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A client's terminal.
+class client_terminal final : public prompt_terminal {
+    os::line_socket socket_;
+
+public:
+    explicit client_terminal(os::unique_fd fd) : socket_(std::move(fd)) {}
+    bool begin() override { return socket_.begin() >= 0; }
+    void end() override {}
+    event read(std::string& line) override { return socket_.read(line); }
+    bool write(std::string_view text) override { return socket_.write(text); }
+    void wake() noexcept override { socket_.wake(); }
+    void interrupt_program() noexcept override {}
+    void abandon() noexcept override { socket_.abandon(); }
+    /// The other end sees that nobody is here any more. Threads: the one that reads.
+    void hang_up() noexcept { socket_.hang_up(); }
+};
+
+/// Each client has a thread of its own, and no queue: who does not read stops that thread alone.
+///
+/// Threads: as marked. The router and the stops outlive it.
+template <class Io>
+class client_server {
+    using core = basic_router_core<Io>;
+
+    struct client {
+        client_terminal terminal;
+        std::atomic<bool> gone{false};
+        typename Io::thread thread{};
+
+        explicit client(os::unique_fd fd) : terminal(std::move(fd)) {}
+    };
+
+    core& node_;
+    tree_stops<Io>& stops_;
+    os::local_listener file_;
+    bound_source<client_server> ready_{};
+    timer resume_{};
+    std::vector<std::unique_ptr<client>> clients_; // loop; behind close(): its caller
+    std::atomic<bool> ends_{false};
+
+    static constexpr std::size_t most = 16; // clients
+    // before accept() is tried again that found no descriptor
+    static constexpr duration_ns pause = 100'000'000;
+
+public:
+    client_server(core& node, tree_stops<Io>& stops) : node_(node), stops_(stops) {}
+    client_server(client_server&&) = delete;
+
+    /// Listens at `path`, or, if that is empty, where clients look. Threads: any. Once.
+    result<void> open(const std::string& path) {
+        result<os::local_listener> file =
+            path.empty() ? open_default() : os::local_listener::open(path);
+        if (!file) return file.error();
+        file_ = std::move(*file);
+        on_ready<&client_server::accept>(ready_, *this, file_.fd());
+        resume_.fire = [this] { node_.loop().change(ready_, io::interest::read); };
+        long rc = 0;
+        node_.loop().run([&] { rc = node_.loop().watch(ready_, io::interest::read); });
+        if (rc >= 0) return {};
+        error why = os::failure("watch(" + file_.path() + ")", rc);
+        file_.close();
+        return why;
+    }
+
+    /// Clients are told that the program ends. Threads: any but the loop.
+    void close() {
+        node_.loop().run([this] {
+            if (file_.fd() >= 0) node_.loop().unwatch(ready_);
+            node_.loop().cancel_timer(resume_);
+            file_.close();
+        });
+        ends_.store(true);
+        for (const auto& c : clients_) c->terminal.wake();
+        clients_.clear(); // joins them
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept {
+        file_.abandon();
+        for (const auto& c : clients_) {
+            c->thread.forget();
+            c->terminal.abandon();
+        }
+    }
+
+private:
+    /// A process may have several roots.
+    static result<os::local_listener> open_default() {
+        constexpr int most_roots = 8;
+        result<os::local_listener> made = error(reason::system, "no directory for it");
+        for (const std::string& directory : os::runtime_directories()) {
+            os::remove_dead_sockets(directory, debug_socket_name);
+            for (int root = 1; root <= most_roots; ++root) {
+                const std::string name = directory + "/" + std::string(debug_socket_name) +
+                                         std::to_string(os::own_process());
+                made = os::local_listener::open(root == 1 ? name
+                                                          : name + "-" + std::to_string(root));
+                if (made) return made;
+            }
+        }
+        return made;
+    }
+
+    /// On the loop.
+    void accept() {
+        std::erase_if(clients_, [](const auto& c) { return c->gone.load(); });
+        os::unique_fd socket;
+        if (const long rc = file_.accept(socket); rc < 0) {
+            if (rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -ECONNABORTED) return; // it has gone
+            log::write(log::level::warning, os::failure("accept", rc, file_.fd()).what());
+            node_.loop().change(ready_, io::interest::none);
+            return node_.loop().set_timer(resume_, after(node_.loop().io().now(), pause));
+        }
+        const std::int64_t user = os::peer_user(socket.get());
+        if (!os::is_trusted_user(user))
+            return log::write(log::level::warning,
+                              "refused a debugger's terminal at " + file_.path() + " of " +
+                                  (user < 0 ? "an unknown user" : "user " + std::to_string(user)));
+        if (clients_.size() >= most) {
+            static_cast<void>(os::send_some(socket.get(), "too many terminals are here\n"));
+            return;
+        }
+        auto made = std::make_unique<client>(std::move(socket));
+        if (!made->terminal.begin()) return;
+        client& c = *made;
+        clients_.push_back(std::move(made));
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+#endif
+            c.thread = typename Io::thread(node_.loop().io(), "mitogen-client",
+                                           [this, &c] { serve(c); });
+#if MITOGEN_HAS_EXCEPTIONS
+        } catch (const error& why) {
+            log::write(log::level::error, std::string("mitogen-client: ") + why.what());
+            clients_.pop_back();
+        }
+#endif
+    }
+
+    void serve(client& c) {
+        std::string first;
+        const prompt_terminal::event what = c.terminal.read(first);
+        // who only looks whether somebody listens here says nothing
+        if (what == prompt_terminal::event::line && first == debug_client_greeting)
+            client_session<Io>(stops_, c.terminal, ends_).run();
+        c.terminal.hang_up();
+        c.gone.store(true);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/backtrace.hpp ----
+// backtrace.hpp: the stack of the calling thread as addresses of code, which need no symbols here.
+
+#if defined(__linux__) && __has_include(<unwind.h>)
+#include <unwind.h>
+#define MITOGEN_HAS_UNWIND 1
+#else
+#define MITOGEN_HAS_UNWIND 0
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// A place in code as it lies in this process's memory.
+struct code_address {
+    std::uintptr_t value = 0;
+    /// true: what a call returns to, which may be another line's or another function's code
+    /// already: the call itself is before it; false: the instruction that a signal came at
+    bool is_return = false;
+};
+
+namespace detail {
+
+#if MITOGEN_HAS_UNWIND
+struct stack_walk {
+    std::span<code_address> to;
+    std::size_t skip;
+    std::size_t found = 0;
+};
+
+// Any answer but _URC_NO_REASON ends the walk.
+inline ::_Unwind_Reason_Code on_stack_frame(::_Unwind_Context* context, void* to) noexcept {
+    auto& walk = *static_cast<stack_walk*>(to);
+    if (walk.skip > 0) {
+        --walk.skip;
+        return ::_URC_NO_REASON;
+    }
+    if (walk.found == walk.to.size()) return ::_URC_END_OF_STACK;
+    int before = 0; // set in a signal's frame: the address is that of the next instruction
+    const auto address = static_cast<std::uintptr_t>(::_Unwind_GetIPInfo(context, &before));
+    if (address == 0) return ::_URC_END_OF_STACK; // how some C libraries end a thread's stack
+    walk.to[walk.found++] = {address, before == 0};
+    return ::_URC_NO_REASON;
+}
+#endif
+
+} // namespace detail
+
+/// Fills `to` with the stack of the calling thread, the caller of this function first, but without
+/// the `skip` innermost frames, and returns how many addresses there are. Stops where the unwind
+/// tables end, as in code that was compiled without any, and where `to` is full. Nothing where it
+/// is not known how: always but on Linux. Allocates nothing. Threads: any. Blocks: never (the
+/// loader's lock may be taken).
+[[gnu::noinline]] inline std::size_t walk_stack([[maybe_unused]] std::span<code_address> to,
+                                                [[maybe_unused]] std::size_t skip = 0) noexcept {
+#if MITOGEN_HAS_UNWIND
+    detail::stack_walk walk{to, skip + 1}; // the first frame is this function's own
+    static_cast<void>(::_Unwind_Backtrace(&detail::on_stack_frame, &walk));
+    return walk.found;
+#else
+    return 0;
+#endif
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+#undef MITOGEN_HAS_UNWIND
 
 // ---- mitogen/os/thread/thread_number.hpp ----
 // thread_number.hpp: the number by which the system, and every debugger, knows a thread.
@@ -33314,229 +36741,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/frames/frame_names.hpp ----
-// frame_names.hpp: names the frames of another context's stack from this process's own copy of the
-// same build, which has the symbols that the other one may lack.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// "libfoo.so+0x12ab": what is left of a frame that nobody can name.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::string module_and_offset(const frame& of) {
-    constexpr std::size_t most_module = 100;
-    constexpr std::size_t most_read = 4096; // PATH_MAX; what is longer is no path
-    std::string_view name(of.module);
-    if (name.size() > most_read) name.remove_prefix(name.size() - most_read);
-    name.remove_prefix(name.rfind('/') + 1); // npos + 1 is 0
-    return (of.module.empty() ? "program" : visible_name(name, most_module)) + "+" +
-           hex_text(of.offset);
-}
-
-/// The module of ours that is of the same build, and has code where the frame says so; null: there
-/// is none. Of builds without an id only our program itself is taken for another's, as a child
-/// usually runs it.
-inline const os::loaded_module* own_module_of(const frame& of,
-                                              const std::vector<os::loaded_module>& own) noexcept {
-    for (std::size_t i = 0; i < own.size(); ++i) {
-        const os::loaded_module& each = own[i];
-        if (each.build_id != of.build_id) continue;
-        if (each.build_id.empty() && (i != 0 || !of.module.empty())) continue;
-        const std::uint64_t begin = each.code_begin - each.base;
-        const std::uint64_t end = each.code_end - each.base;
-        // what is returned to may be behind the last instruction
-        if (of.offset >= begin + of.is_call_site && of.offset < end + of.is_call_site) return &each;
-    }
-    return nullptr;
-}
-
-/// "function(int)+0x1b" of what our loader knows itself; empty if it knows nothing of it.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::string exported_name_of(const frame& of, const os::loaded_module& own) {
-    const auto address = own.base + static_cast<std::uintptr_t>(of.offset);
-    const os::exported_name found = os::exported_name_at(address - of.is_call_site);
-    if (found.name.empty() || found.begin < own.code_begin || found.begin > address) return {};
-    int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> readable(
-        abi::__cxa_demangle(found.name.c_str(), nullptr, nullptr, &status), &std::free);
-    return visible_name(readable ? std::string_view(readable.get()) : found.name, most_code_text) +
-           "+" + hex_text(address - found.begin);
-}
-
-/// Of each frame, the functions that are inlined there, innermost first, and the one whose code it
-/// is: never nothing. What is beyond `most_frames` is left out.
-///
-/// A frame is named if its build is one that this process has loaded too, and by that copy of it
-/// alone: no file is opened because a frame names it. The lines come from a tool in PATH (see
-/// symbols_of), which runs once for each module. What it can't name is shown by the exported symbol
-/// before it, or as "module+0x12ab".
-/// Threads: any, but not the loop's; not while another thread changes the environment. Blocks: for
-/// the tools, at most for `patience` in all.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::vector<std::vector<named_frame>>
-name_frames(std::span<const frame> frames, duration_ns patience = 6'000'000'000) {
-    frames = frames.first(std::min(frames.size(), most_frames));
-    const instant deadline = after(os::monotonic_now(), patience);
-    const std::vector<os::loaded_module> own = os::loaded_modules();
-    std::vector<const os::loaded_module*> homes;
-    for (const frame& each : frames) homes.push_back(own_module_of(each, own));
-
-    std::vector<std::vector<named_frame>> names(frames.size());
-    for (const os::loaded_module& module : own) {
-        std::vector<std::uint64_t> addresses;
-        std::vector<std::size_t> places;
-        for (std::size_t i = 0; i < frames.size(); ++i) {
-            if (homes[i] != &module) continue;
-            addresses.push_back(frames[i].offset - frames[i].is_call_site);
-            places.push_back(i);
-        }
-        if (places.empty()) continue;
-        const std::string path = &module == &own[0] ? os::path_of_self() : module.path;
-        if (!path.starts_with('/')) continue; // the kernel's vdso has no file
-        auto found = symbols_of(path, addresses, deadline);
-        for (std::size_t i = 0; i < places.size(); ++i) names[places[i]] = std::move(found[i]);
-    }
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        if (names[i].empty()) names[i].emplace_back();
-        for (named_frame& each : names[i]) {
-            if (!each.function.empty()) continue;
-            if (homes[i]) each.function = exported_name_of(frames[i], *homes[i]);
-            if (each.function.empty()) each.function = module_and_offset(frames[i]);
-        }
-    }
-    return names;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/frames/frame_text.hpp ----
-// frame_text.hpp: a stack as it is shown, from the program's own line on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Reads the name of a function as demanglers write it, up to its parameters.
-class function_name_reader {
-    std::string_view text_;
-    std::size_t at_ = 0;
-    std::size_t begin_ = 0; // of the name; what is before it is the type that is returned
-    int depth_ = 0;         // of brackets
-
-    bool skip(std::string_view word) noexcept {
-        if (!text_.substr(at_).starts_with(word)) return false;
-        at_ += word.size();
-        return true;
-    }
-
-    // Of operators, whose names hold brackets and blanks. Of a conversion the rest is a type.
-    bool skip_operator() noexcept {
-        constexpr std::string_view word = "operator";
-        constexpr std::string_view signs = "<>=!+-*/%^&|~,";
-        const bool begins = at_ == begin_ || text_[at_ - 1] == ':';
-        if (!begins || !text_.substr(at_).starts_with(word)) return false;
-        const std::string_view rest = text_.substr(at_ + word.size());
-        if (rest.empty() || (signs.find(rest[0]) == signs.npos && rest[0] != '(' &&
-                             rest[0] != '[' && rest[0] != ' '))
-            return false;
-        at_ += word.size();
-        if (skip("()") || skip("[]")) return true;
-        while (at_ < text_.size() && signs.find(text_[at_]) != signs.npos) ++at_;
-        if (text_.substr(at_).starts_with(" <")) ++at_; // its template arguments
-        else if (rest[0] == ' ') at_ = text_.size();
-        return true;
-    }
-
-public:
-    explicit function_name_reader(std::string_view text) noexcept : text_(text) {}
-
-    std::string_view read() noexcept {
-        while (at_ < text_.size()) {
-            if (depth_ == 0 && (skip("(anonymous namespace)") || skip_operator())) continue;
-            const char c = text_[at_];
-            // a bracket in front of a name is part of the type before it: decltype (x)
-            if (c == '(' && depth_ == 0 && at_ != begin_) break;
-            if (c == '<' || c == '(' || c == '{' || c == '[') ++depth_;
-            if ((c == '>' && text_[at_ - (at_ > 0)] != '-') || c == ')' || c == '}' || c == ']')
-                --depth_;
-            ++at_;
-            if (c == ' ' && depth_ == 0) begin_ = at_;
-        }
-        return text_.substr(begin_, at_ - begin_);
-    }
-};
-
-/// True of the library's own functions, as breakpoint() and all that it calls, and what calls the
-/// program's functions.
-inline bool is_library_frame(const named_frame& one) noexcept {
-    const std::string_view name = function_name_reader(one.function).read();
-    if (name.starts_with("mitogen::")) return true;
-    // of an inlined lambda some compilers tell no more than "operator()"
-    return name.find("::") == name.npos && one.file.find("include/mitogen/") != one.file.npos;
-}
-
-/// All in one line, from the innermost one that is not the library's; all of them if they all are.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::vector<named_frame>
-frames_to_show(std::span<const std::vector<named_frame>> named) {
-    std::vector<named_frame> all;
-    for (const auto& each : named) all.insert(all.end(), each.begin(), each.end());
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (is_library_frame(all[i])) continue;
-        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i));
-        break;
-    }
-    return all;
-}
-
-/// A function's name without what tells versions of this library apart: "mitogen::v0_1_pd::run".
-MITOGEN_COLD inline std::string plain_name(std::string name) {
-    constexpr std::string_view ours = "mitogen::v";
-    for (std::size_t at = 0; (at = name.find(ours, at)) != name.npos;) {
-        const std::size_t begin = at + ours.size() - 1;
-        std::size_t end = begin + 1;
-        while (end < name.size() &&
-               (name[end] == '_' || std::isalnum(static_cast<unsigned char>(name[end]))))
-            ++end;
-        at = begin;
-        const bool version = end > begin + 1 && name[begin + 1] >= '0' && name[begin + 1] <= '9';
-        if (version && name.compare(end, 2, "::") == 0) name.erase(begin, end + 2 - begin);
-    }
-    return name;
-}
-
-/// "function at file:line", with "(inlined) " before it, without what is not known.
-MITOGEN_COLD inline std::string frame_text(const named_frame& one) {
-    std::string text = (one.inlined ? "(inlined) " : "") + plain_name(one.function);
-    if (!one.file.empty()) text += " at " + one.file + ":" + std::to_string(one.line);
-    return text;
-}
-
-/// A line for each: "#0  function at file:line\n", "#1  (inlined) …", "#2  module+0x12ab".
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::string frame_list_text(std::span<const named_frame> frames) {
-    std::string text;
-    std::size_t number = 0;
-    for (const named_frame& each : frames) {
-        const std::string label = "#" + std::to_string(number++);
-        text += label + std::string(label.size() < 4 ? 4 - label.size() : 1, ' ');
-        text += frame_text(each) + "\n";
-    }
-    return text;
-}
-
-/// A text with such a list behind it, if there is one.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::string with_stack(std::string text, std::span<const named_frame> frames) {
-    if (frames.empty()) return text;
-    text += "\n" + frame_list_text(frames);
-    text.pop_back(); // the end of its last line
-    return text;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/debug/crashes/crash_log.hpp ----
 // crash_log.hpp: the root's record of each context that has crashed: with the lines of its stack.
 
@@ -33629,52 +36833,6 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/stop_report.hpp ----
-// stop_report.hpp: what a thread that stops says of itself to the root's debugger, what that asks
-// it, and how it goes on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Why a thread has stopped. The numbers travel.
-enum class stop_cause : std::uint8_t {
-    breakpoint = 0, ///< breakpoint() was called
-    exception = 1,  ///< a remote function has thrown
-};
-
-/// How it goes on. The numbers travel.
-enum class stop_outcome : std::uint8_t {
-    go_on = 0, ///< as if nothing had been there
-    quit = 1,  ///< with an error of reason::debugger_quit
-};
-
-/// One thread that has stopped. Sent to handles::stop. A message to the same handle that wants no
-/// answer has the ticket alone: that thread waits no more.
-struct stop_report {
-    std::uint64_t ticket = 0; ///< its number in that context, never the same twice
-    std::uint8_t cause = 0;   ///< a stop_cause
-    std::uint64_t thread = 0; ///< the system's number of it
-    std::string function{};   ///< where it stands; empty if that is not known
-    std::string file{};
-    std::uint32_t line = 0;
-    std::string text{}; ///< what was thrown
-    std::vector<frame> frames{}; ///< the innermost first
-
-    /// Most bytes of each text.
-    static constexpr std::size_t longest_text = 1024;
-
-};
-
-/// The first word of what the root asks of a thread that has stopped: it has the terminal now. Any
-/// other text is a line that was typed there. Sent to handles::ask_stopped behind the ticket, and
-/// answered with a text.
-inline constexpr std::string_view terminal_granted = "granted";
-/// With 0 for the ticket, of the context itself: what it is at.
-inline constexpr std::string_view tree_dump_wanted = "dump";
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/debug/debugging.hpp ----
 // debugging.hpp: what a router knows of its debugger; the rest is compiled if the program names it.
 
@@ -33743,6 +36901,84 @@ struct debugger_maker {
     std::shared_ptr<debugging<Io>> (*make)(basic_router_core<Io>& node, bool is_root);
 
     inline static constinit std::atomic<const debugger_maker*> named{nullptr};
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/debug/dump_signal.hpp ----
+// dump_signal.hpp: a signal that has the root of a debugged tree say what every context is at.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// SIGUSR1, if the program has not said itself what becomes of it. Threads: as marked. The router
+/// outlives it, and close() comes before its end.
+template <class Io>
+class dump_signal {
+    using core = basic_router_core<Io>;
+
+    core& node_;
+    os::signal_watch signals_{os::last_resort::third_unread};
+    bound_source<dump_signal> ready_{};
+    mutex mutex_{node_};
+    condition changed_;
+    bool wanted_ = false; // under mutex_
+    errand_thread<Io> thread_;
+
+public:
+    explicit dump_signal(core& node) : node_(node) {}
+    dump_signal(dump_signal&&) = delete;
+
+    /// Threads: any. Once.
+    void begin() {
+        if (!os::is_default(os::dump_number)) return;
+        if (const result<void> on = signals_.begin({os::dump_number}); !on)
+            return log::write(log::level::warning, on.error().what());
+        on_ready<&dump_signal::hear>(ready_, *this, signals_.fd());
+        node_.loop().run([this] { (void)node_.loop().watch(ready_, io::interest::read); });
+    }
+
+    /// Waits for a dump that is under way. Threads: any but the loop.
+    void close() {
+        node_.loop().run([this] {
+            if (signals_.fd() >= 0) node_.loop().unwatch(ready_);
+        });
+        std::unique_lock lock(mutex_);
+        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
+        lock.unlock();
+        thread_.join();
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept { thread_.abandon(); }
+
+private:
+    /// On the loop.
+    void hear() {
+        unsigned char numbers[64];
+        if (signals_.take(numbers) == 0) return;
+        const std::lock_guard lock(mutex_);
+        wanted_ = true;
+        (void)thread_.begin(node_.loop().io(), "mitogen-dump", [this] { work(); });
+    }
+
+    void work() {
+        std::unique_lock lock(mutex_);
+        while (wanted_) {
+            wanted_ = false;
+            lock.unlock();
+            const std::string dump = dump_tree(node_);
+            for (std::string_view text = dump; !text.empty();) {
+                const long n = os::write(2, text.data(), text.size());
+                if (n <= 0) break; // nobody reads there
+                text.remove_prefix(static_cast<std::size_t>(n));
+            }
+            lock.lock();
+        }
+        thread_.ended();
+        changed_.notify_all();
+    }
 };
 
 } // namespace detail
@@ -34421,59 +37657,6 @@ MITOGEN_COLD std::vector<frame> own_frames(std::size_t skip = 0) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/debug/tree_dump.hpp ----
-// tree_dump.hpp: what every context of a tree is at, as one text.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What another context wants to be shown: lines of text, each behind `margin`, and no more of them
-/// than a person reads.
-template <class = void> // compiled where it is used
-MITOGEN_COLD std::string shown_lines(std::string_view text, std::string_view margin = {}) {
-    constexpr std::size_t most_text = 64u << 10;
-    std::string lines;
-    for (text = text.substr(0, most_text); !text.empty();) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        lines.append(margin) += visible_text(text.substr(0, end)) + "\n";
-        text.remove_prefix(std::min(end + 1, text.size()));
-    }
-    return lines;
-}
-
-/// Of this context and all below it, each behind the one that has made it. All are asked at once;
-/// who has not answered after `patience`, or has no debugger, is named. Not on the loop.
-template <class Io>
-std::string dump_tree(basic_router_core<Io>& node, duration_ns patience = 1'000'000'000) {
-    struct line {
-        std::vector<std::string> path;
-        context_id id;
-        future<std::string> said;
-    };
-    std::vector<line> all;
-    for (const context_id id : node.ids_below())
-        all.push_back({node.path_of(id), id,
-                       future<std::string>(
-                           &node.ask({.to = id,
-                                      .handle = handles::ask_stopped,
-                                      .how = question::manner::pass,
-                                      .payload = encode(std::uint64_t{0}, tree_dump_wanted)}),
-                           node, decode_environment{})});
-    std::sort(all.begin(), all.end(), [](const line& a, const line& b) { return a.path < b.path; });
-    const instant until = after(node.now(), patience);
-    std::string text = "this context\n" + shown_lines(node.status_text(), "    ");
-    for (line& l : all) {
-        const result<std::string> said = l.said.try_get_until(until);
-        text += node.called(l.id) + " (context " + std::to_string(l.id) + ")\n";
-        text += said ? shown_lines(*said, "    ")
-                     : "    does not say: " + std::string(said.error().message()) + "\n";
-    }
-    return text;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/debug/watched.hpp ----
 // watched.hpp: what threads of this process watch, and how a prompt prints and sets it.
 
@@ -34641,6 +37824,8 @@ class stopped_threads {
     stop_ptr begin(stop_report report) {
         auto s = std::make_shared<one>();
         s->report = std::move(report);
+        s->report.process = static_cast<std::uint64_t>(node_.loop().io().own_pid());
+        if constexpr (io::has_local_sockets<Io>) s->report.host = os::host_name();
         {
             const std::lock_guard lock(mutex_);
             if (closed_) return nullptr;
@@ -34744,6 +37929,7 @@ public:
 
     /// Stops the task that awaits it.
     task<void> stop_task(stop_report report) {
+        report.is_task = true;
         const stop_ptr s = begin(std::move(report));
         if (!s) co_return;
         // g++ 12 destroys twice what a temporary in a co_await holds: this holds nothing
@@ -34834,940 +38020,48 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/signal_watch.hpp ----
-// signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// When signals that a watch hears end the process as they would without it, so that one that hangs
-/// can be ended.
-enum class last_resort : std::uint8_t {
-    third,        ///< from its third one on
-    third_unread, ///< from the third one on that waits to be taken
-    never, ///< they do not; nor does anybody else hear them while the watch lasts
-};
-
-/// The one handler of the signals that are watched, and whom it tells. One for the process, as
-/// signals are.
-class watched_signals {
-    static constexpr int most = 64; // watches at once
-    struct place {
-        std::atomic<int> read{0};
-        std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
-        std::atomic<std::uint64_t> which{0};
-        std::atomic<int> heard{0};
-        std::atomic<bool> alone{false}; // nobody else hears them
-    };
-    struct action {
-        struct ::sigaction former {};
-        int watches = 0; // under the lock
-    };
-    std::array<place, most> places_{};
-    std::array<action, signal_set::highest + 1> actions_{};
-    // the process whose watches these are; a copy made by fork() has none
-    std::atomic<int> owner_{0};
-    std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
-    std::atomic<int> inside_{0}; // handlers that look at places_
-
-    /// Held while watches are added or removed. A fork may have copied it in the hands of a thread
-    /// that does not exist there.
-    class holder_lock {
-        std::atomic<int>& holder_;
-
-    public:
-        explicit holder_lock(watched_signals& all) noexcept : holder_(all.holder_) {
-            const int me = ::getpid();
-            for (int other = holder_.load();
-                 other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
-                static_cast<void>(::sched_yield());
-        }
-        holder_lock(holder_lock&&) = delete;
-        ~holder_lock() { holder_.store(0); }
-    };
-
-    static bool is_own(const struct ::sigaction& now) noexcept {
-        return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == &watched_signals::handle;
-    }
-    static std::uint64_t bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
-    action& of(int number) noexcept { return actions_[static_cast<std::size_t>(number)]; }
-
-    static void handle(int number, ::siginfo_t* info, void* where);
-
-    /// True if its default does not end a process.
-    static bool is_harmless(int number) noexcept {
-        return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT ||
-               number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
-    }
-
-    void install(int number) noexcept {
-        struct ::sigaction now {};
-        static_cast<void>(::sigaction(number, nullptr, &now));
-        if (is_own(now)) return; // a copy made by fork()
-        of(number).former = now;
-        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
-        struct ::sigaction ours {};
-        ours.sa_sigaction = &watched_signals::handle;
-        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
-        ours.sa_mask = now.sa_mask;
-        static_cast<void>(::sigaction(number, &ours, nullptr));
-    }
-
-    void restore(int number) noexcept {
-        struct ::sigaction now {};
-        if (::sigaction(number, nullptr, &now) == 0 && is_own(now))
-            static_cast<void>(::sigaction(number, &of(number).former, nullptr));
-    }
-
-    template <class Do>
-    static void each(std::uint64_t which, Do what) {
-        for (int n = 1; n <= signal_set::highest; ++n)
-            if (which & bit(n)) what(n);
-    }
-
-public:
-    static constexpr std::size_t nowhere = most;
-
-    /// Its place; nowhere if there is no room.
-    std::size_t add(int read_end, int write_end, std::uint64_t which, bool alone) noexcept {
-        const holder_lock lock(*this);
-        // the first, or a copy that somebody else has made by fork(2)
-        if (const int me = ::getpid(); owner_.load() != me) {
-            for (place& p : places_) p.write.store(0);
-            for (action& a : actions_) a.watches = 0;
-            inside_.store(0);
-            owner_.store(me);
-        }
-        for (std::size_t i = 0; i < places_.size(); ++i) {
-            place& p = places_[i];
-            if (p.write.load() > 0) continue;
-            p.heard.store(0);
-            p.alone.store(alone);
-            p.which.store(which);
-            p.read.store(read_end);
-            p.write.store(write_end);
-            each(which, [&](int n) {
-                if (of(n).watches++ == 0) install(n);
-            });
-            return i;
-        }
-        return nowhere;
-    }
-
-    /// Afterwards no handler writes there.
-    void remove(std::size_t at) noexcept {
-        const holder_lock lock(*this);
-        places_[at].write.store(0);
-        each(places_[at].which.load(), [&](int n) {
-            if (--of(n).watches == 0) restore(n);
-        });
-        while (inside_.load() != 0) static_cast<void>(::sched_yield());
-    }
-
-    /// So many that a watch had heard are read.
-    void taken(std::size_t at, int count) noexcept { places_[at].heard.fetch_sub(count); }
-
-    /// In a child made by fork(): the parent's watches are none of its own.
-    void forget() noexcept {
-        const holder_lock lock(*this);
-        for (place& p : places_) {
-            const int write_end = p.write.exchange(0);
-            if (write_end <= 0) continue;
-            static_cast<void>(::close(write_end));
-            static_cast<void>(::close(p.read.load()));
-        }
-        inside_.store(0);
-        for (int n = 1; n <= signal_set::highest; ++n)
-            if (std::exchange(of(n).watches, 0) > 0) restore(n);
-    }
-};
-
-inline constinit watched_signals all_watched_signals{};
-
-// Only what POSIX allows in a handler (signal-safety(7)).
-inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) {
-    watched_signals& all = all_watched_signals;
-    const int before = errno;
-    all.inside_.fetch_add(1);
-    const bool copy = all.owner_.load() != ::getpid();
-    bool ends = copy;
-    bool taken = false;
-    for (const bool alone : {true, false}) {
-        if (copy || taken) break;
-        const auto byte = static_cast<unsigned char>(number);
-        for (place& p : all.places_) {
-            const int to = p.write.load();
-            if (to <= 0 || !(p.which.load() & bit(number)) || p.alone.load() != alone) continue;
-            taken = alone;
-            if (!alone && p.heard.fetch_add(1) >= 2) ends = true;
-            if (::write(to, &byte, 1) < 0) continue; // it is full of them
-        }
-    }
-    const struct ::sigaction former = all.of(number).former;
-    all.inside_.fetch_sub(1);
-    if (taken) {
-        // nobody else's
-    } else if (former.sa_flags & SA_SIGINFO) {
-        former.sa_sigaction(number, info, where);
-    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
-        former.sa_handler(number);
-    } else if (ends && !is_harmless(number)) {
-        static_cast<void>(::sigaction(number, &former, nullptr));
-        static_cast<void>(::raise(number)); // comes when this handler returns
-    }
-    errno = before;
-}
-
-/// While it exists, each of these signals that this process gets becomes a byte that can be read
-/// from fd(). A handler that the program has is called as well. If it has none, the third signal
-/// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
-/// signal to go restores what was there before, unless the program has changed it since.
-///
-/// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64
-/// others; logic_error for what is no signal, cannot be handled, or reports a fault of the program.
-class signal_watch {
-    unique_fd read_end_;
-    unique_fd write_end_;
-    last_resort ends_;
-    std::size_t place_ = watched_signals::nowhere;
-
-    static bool can_be_watched(int number) noexcept {
-        for (const int no : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
-                             SIGSYS})
-            if (number == no) return false;
-        return true;
-    }
-
-public:
-    /// One that hears nothing before begin().
-    explicit signal_watch(last_resort ends = last_resort::third) noexcept : ends_(ends) {}
-    explicit signal_watch(signal_set which, last_resort ends = last_resort::third)
-        : signal_watch(ends) {
-        begin(which).value();
-    }
-    signal_watch(signal_watch&&) = delete;
-    ~signal_watch() {
-        if (place_ != watched_signals::nowhere) all_watched_signals.remove(place_);
-    }
-
-    /// Once. The error is what the constructor throws.
-    result<void> begin(signal_set which) {
-        int wrong = which.misfit();
-        for (int n = 1; n <= signal_set::highest; ++n)
-            if (which.contains(n) && !can_be_watched(n)) wrong = n;
-        if (wrong)
-            return error(reason::misuse, "signal " + std::to_string(wrong) +
-                                             " cannot be watched: it is none, cannot be handled, "
-                                             "or reports a fault of the program");
-        long rc = pipe(read_end_, write_end_);
-        if (rc >= 0) rc = move_above_stdio(read_end_);
-        if (rc >= 0) rc = move_above_stdio(write_end_);
-        if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
-        if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
-        if (rc < 0) return failure("a pipe for signals", rc);
-        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits(),
-                                         ends_ == last_resort::never);
-        if (place_ == watched_signals::nowhere)
-            return error(reason::overloaded, "too many watch for signals at once");
-        return {};
-    }
-
-    /// Readable after a signal; nonblocking.
-    int fd() const noexcept { return read_end_.get(); }
-
-    /// The next signals that have come, in order: at most as many as there is room for; how many.
-    std::size_t take(std::span<unsigned char> numbers) noexcept {
-        const long n = read(read_end_.get(), numbers.data(), numbers.size());
-        if (n <= 0) return 0;
-        if (ends_ == last_resort::third_unread)
-            all_watched_signals.taken(place_, static_cast<int>(n));
-        return static_cast<std::size_t>(n);
-    }
-};
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/terminal.hpp ----
-// terminal.hpp: the terminal of this program's session, for a person who types lines at a prompt:
-// the terminal's own line discipline is the editor.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-/// A controlling terminal, put into its line mode for as long as somebody stands at a prompt.
-///
-/// Ctrl-C is an event of read() meanwhile, and nobody else's; Ctrl-Z stops the program as ever, and
-/// the mode is set again when it goes on. Threads: one, on which all signals are blocked, as on the
-/// library's own, so that a terminal in whose background it runs does not stop it; wake() any.
-/// Blocks: read(), and write() while the terminal takes nothing.
-template <class = void> // compiled where it is used
-class basic_terminal {
-    unique_fd fd_;
-    unique_fd wake_read_;
-    unique_fd wake_write_;
-    ::termios saved_{};
-    std::optional<signal_watch> signals_;
-    std::string typed_; // behind the last newline
-    bool begun_ = false;
-
-    long set_mode(const ::termios& mode) {
-        return checked("tcsetattr", fd_.get(),
-                       [&] { return ::tcsetattr(fd_.get(), TCSANOW, &mode); });
-    }
-
-    long set_line_mode() {
-        ::termios line = saved_;
-        line.c_lflag |= ICANON | ECHO | ECHOE | ECHOK | ISIG | IEXTEN;
-        line.c_iflag |= ICRNL | IXON;
-        line.c_iflag &= ~static_cast<::tcflag_t>(INLCR | IGNCR);
-        line.c_oflag |= OPOST | ONLCR;
-        if (saved_.c_lflag & ICANON) return set_mode(line);
-        line.c_cc[VEOF] = 4; // what VMIN and VTIME are in other modes
-        line.c_cc[VEOL] = _POSIX_VDISABLE;
-        return set_mode(line);
-    }
-
-    /// Takes what wake() has left.
-    bool take_wake() {
-        char bytes[64];
-        bool woken = false;
-        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
-        return woken;
-    }
-
-public:
-    enum class event : std::uint8_t {
-        line,        ///< a whole line was typed
-        interrupt,   ///< Ctrl-C: what was typed before it on that line is dropped
-        went_on,     ///< the program was stopped, and goes on: the prompt is gone
-        end_of_file, ///< Ctrl-D on an empty line
-        woken,       ///< by wake()
-        hung_up,     ///< there is no terminal any more
-    };
-
-    basic_terminal() = default;
-    basic_terminal(basic_terminal&&) = delete;
-    ~basic_terminal() { end(); }
-
-    /// Opens it. 0 or -errno: of a program without one, -ENXIO.
-    long open() {
-        long rc = os::open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK);
-        if (rc < 0) return rc;
-        fd_.reset(static_cast<int>(rc));
-        rc = move_above_stdio(fd_);
-        if (rc >= 0) rc = os::pipe(wake_read_, wake_write_);
-        for (unique_fd* each : {&wake_read_, &wake_write_}) {
-            if (rc >= 0) rc = move_above_stdio(*each);
-            if (rc >= 0) rc = set_nonblocking(each->get(), true);
-        }
-        if (rc < 0) fd_.reset();
-        return rc < 0 ? rc : 0;
-    }
-
-    /// True if keys that are typed there are this program's, and not another job's of its shell.
-    bool in_foreground() const noexcept { return ::tcgetpgrp(fd_.get()) == ::getpgrp(); }
-
-    /// Remembers its mode and sets the line mode. 0 or -errno; nothing has changed then.
-    long begin() {
-        long rc = checked("tcgetattr", fd_.get(), [&] { return ::tcgetattr(fd_.get(), &saved_); });
-        if (rc < 0) return rc;
-        signals_.emplace(last_resort::never);
-        if (!signals_->begin({SIGINT, SIGCONT})) signals_.reset();
-        typed_.clear();
-        begun_ = true;
-        rc = set_line_mode();
-        if (rc < 0) end();
-        return rc;
-    }
-
-    /// Restores its mode. Again, or without begin(): nothing happens.
-    void end() {
-        if (!begun_) return;
-        begun_ = false;
-        static_cast<void>(set_mode(saved_));
-        signals_.reset();
-    }
-
-    /// Makes a read() or write() return. Threads: any.
-    void wake() noexcept {
-        const char one = 1;
-        static_cast<void>(os::write(wake_write_.get(), &one, 1));
-    }
-
-    /// Waits for what a person does; a line comes without its end. Between begin() and end().
-    event read(std::string& line) {
-        for (;;) {
-            if (const std::size_t end = typed_.find('\n'); end != typed_.npos) {
-                line = typed_.substr(0, end);
-                typed_.erase(0, end + 1);
-                return event::line;
-            }
-            const bool ours = in_foreground(); // what others type is not to be taken away
-            ::pollfd ready[3] = {{wake_read_.get(), POLLIN, 0},
-                                 {signals_ ? signals_->fd() : -1, POLLIN, 0},
-                                 {ours ? fd_.get() : -1, POLLIN, 0}};
-            constexpr duration_ns look_again = 200'000'000;
-            if (os::poll(ready, 3, ours ? -1 : look_again) < 0) return event::hung_up;
-            if (take_wake()) return event::woken;
-            unsigned char number = 0;
-            if (signals_ && signals_->take({&number, 1}) == 1) {
-                if (number == SIGCONT && set_line_mode() < 0) return event::hung_up;
-                static_cast<void>(::tcflush(fd_.get(), TCIFLUSH));
-                typed_.clear();
-                return number == SIGINT ? event::interrupt : event::went_on;
-            }
-            if (!(ready[2].revents)) continue;
-            constexpr std::size_t longest = 4096; // of a line that a terminal edits: termios(3)
-            char bytes[longest];
-                const long n = os::read(fd_.get(), bytes, sizeof bytes);
-            if (n == -EAGAIN) continue;
-            if (n < 0) return event::hung_up;
-            if (n == 0) return (ready[2].revents & POLLHUP) ? event::hung_up : event::end_of_file;
-            typed_.append(bytes, static_cast<std::size_t>(n));
-            if (typed_.size() > longest) typed_.clear();
-        }
-    }
-
-    /// Shows a text. What the terminal does not take is dropped if it hangs up, or if somebody
-    /// wakes this thread meanwhile; false then.
-    bool write(std::string_view text) {
-        while (!text.empty()) {
-            const long n = os::write(fd_.get(), text.data(), text.size());
-            if (n >= 0) {
-                text.remove_prefix(static_cast<std::size_t>(n));
-                continue;
-            }
-            if (n != -EAGAIN) return false;
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
-            if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
-        }
-        return true;
-    }
-
-    /// In a copy of the process made by fork(): closes what this holds, and leaves the terminal as
-    /// it is.
-    void abandon() noexcept {
-        begun_ = false;
-        fd_.reset();
-        wake_read_.reset();
-        wake_write_.reset();
-    }
-};
-
-using terminal = basic_terminal<>;
-
-/// Ends this program as a second Ctrl-C does.
-inline void interrupt_self() noexcept { static_cast<void>(::kill(::getpid(), SIGINT)); }
-
-} // namespace os
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/terminal/prompt_terminal.hpp ----
-// prompt_terminal.hpp: where a session's prompt stands: this program's terminal, or what a test
-// puts in its place.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// As os::terminal.
-class prompt_terminal {
-public:
-    using event = os::terminal::event;
-
-    virtual ~prompt_terminal() = default;
-    /// False: it cannot be used now.
-    virtual bool begin() = 0;
-    virtual void end() = 0;
-    virtual event read(std::string& line) = 0;
-    virtual bool write(std::string_view text) = 0;
-    /// Threads: any.
-    virtual void wake() noexcept = 0;
-    /// A second Ctrl-C: the program ends as it would by that. After end().
-    virtual void interrupt_program() noexcept = 0;
-    /// In a copy of the process made by fork().
-    virtual void abandon() noexcept = 0;
-};
-
-/// Makes one for a session; null if there is none. Threads: the session's.
-using terminal_opener = std::unique_ptr<prompt_terminal> (*)();
-
-/// This program's own.
-template <class = void> // compiled where it is used
-class basic_own_terminal final : public prompt_terminal {
-    os::terminal terminal_;
-
-public:
-    /// Null if there is none.
-    static std::unique_ptr<prompt_terminal> open() {
-        auto made = std::make_unique<basic_own_terminal>();
-        return made->terminal_.open() < 0 ? nullptr : std::move(made);
-    }
-    bool begin() override { return terminal_.begin() >= 0; }
-    void end() override { terminal_.end(); }
-    event read(std::string& line) override { return terminal_.read(line); }
-    bool write(std::string_view text) override { return terminal_.write(text); }
-    void wake() noexcept override { terminal_.wake(); }
-    void interrupt_program() noexcept override { os::interrupt_self(); }
-    void abandon() noexcept override { terminal_.abandon(); }
-};
-
-using own_terminal = basic_own_terminal<>;
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/terminal/prompt_line.hpp ----
-// prompt_line.hpp: what was typed at the debugger's prompt, and the help about it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What a line asks for.
-enum class prompt_verb : std::uint8_t {
-    nothing, ///< an empty line
-    where,   ///< the stack, without the library's own functions
-    frames,  ///< all of it
-    up,
-    down,
-    frame, ///< one frame, by its number
-    contexts,
-    threads,
-    dump,
-    print,
-    set,
-    break_at,
-    remove_break,
-    go_on,
-    quit,
-    help,
-    unknown,
-};
-
-struct prompt_word {
-    std::string_view name;
-    prompt_verb verb;
-};
-
-/// The words of the prompt; behind some the short form. From gdb and pdb, where those agree.
-inline constexpr prompt_word prompt_words[] = {
-    {"where", prompt_verb::where},     {"bt", prompt_verb::where},
-    {"frames", prompt_verb::frames},   {"frame", prompt_verb::frame},
-    {"f", prompt_verb::frame},         {"up", prompt_verb::up},
-    {"u", prompt_verb::up},            {"down", prompt_verb::down},
-    {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
-    {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
-    {"dump", prompt_verb::dump},
-    {"print", prompt_verb::print},     {"p", prompt_verb::print},
-    {"set", prompt_verb::set},         {"break", prompt_verb::break_at},
-    {"b", prompt_verb::break_at},      {"delete", prompt_verb::remove_break},
-    {"continue", prompt_verb::go_on},
-    {"c", prompt_verb::go_on},         {"next", prompt_verb::go_on},
-    {"n", prompt_verb::go_on},         {"quit", prompt_verb::quit},
-    {"q", prompt_verb::quit},          {"help", prompt_verb::help},
-    {"h", prompt_verb::help},          {"?", prompt_verb::help},
-};
-
-inline constexpr std::string_view prompt_help =
-    "where              the stack of the thread that has stopped; `frames` has the library's too\n"
-    "up, down, frame N  another frame of it\n"
-    "contexts           the contexts of the tree, and which of them wait for this terminal\n"
-    "threads            what runs in this context, and what waits there for what\n"
-    "dump               the same of every context of the tree, with its links\n"
-    "print NAME         a variable that the program watches: mitogen::watch(\"NAME\", variable)\n"
-    "set NAME VALUE     the same, changed: numbers, enumerations, strings\n"
-    "break FUNCTION     stop where calls of it begin in this context; `break` lists these\n"
-    "delete FUNCTION    no more\n"
-    "continue           go on; the next one that has stopped is shown (also: Ctrl-D)\n"
-    "quit               go on with an error, mitogen::debugger_quit, which the caller gets\n"
-    "Ctrl-C twice within two seconds ends the program.\n";
-
-/// One line, taken apart.
-struct prompt_line {
-    prompt_verb verb = prompt_verb::nothing;
-    std::string_view rest{}; ///< behind the first word, without blanks around it
-
-    static constexpr std::string_view trim(std::string_view text) {
-        while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-            text.remove_prefix(1);
-        while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
-            text.remove_suffix(1);
-        return text;
-    }
-
-    static constexpr prompt_line read(std::string_view text) {
-        text = trim(text);
-        if (text.empty()) return {};
-        const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
-        const std::string_view name = text.substr(0, end);
-        prompt_line line{prompt_verb::unknown, trim(text.substr(end))};
-        for (const prompt_word& w : prompt_words)
-            if (w.name == name) line.verb = w.verb;
-        return line;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/terminal/prompt_session.hpp ----
-// prompt_session.hpp: one thread of the tree that stands at the root's terminal: what is shown of
-// it and asked of it, until somebody says how it goes on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What a session asks the tree. Threads: the session's.
-struct prompt_source {
-    unique_function<std::string(std::string_view line)> ask; ///< the thread that stands there
-    unique_function<std::string()> contexts;                 ///< of the tree, a line each
-    unique_function<std::string()> dump;                     ///< what each of them is at
-    unique_function<std::optional<std::string>()> gone; ///< why it does not stand there any more
-    unique_function<instant()> now;
-};
-
-/// How a session has ended.
-enum class session_end : std::uint8_t {
-    go_on,
-    quit,
-    gone,   ///< it stands there no more
-    broken, ///< by a second Ctrl-C
-};
-
-/// Shows where a thread has stopped, as one line and, if it is asked for, as a stack. The names
-/// come from this program's own symbols.
-template <class = void> // compiled where it is used
-class basic_stop_view {
-    const stop_report& stop_;
-    std::vector<named_frame> frames_;
-    std::vector<named_frame> program_;
-    bool named_ = false;
-
-public:
-    /// The report outlives it.
-    explicit basic_stop_view(const stop_report& stop) : stop_(stop) {}
-
-    /// "breakpoint in count at tables.cpp:12, thread 4711".
-    std::string text() const {
-        std::string line = stop_.cause == static_cast<std::uint8_t>(stop_cause::exception)
-                               ? "an exception left "
-                               : "breakpoint in ";
-        line += stop_.function.empty() ? "a function" : visible(stop_.function);
-        if (!stop_.file.empty()) line += " at " + visible(stop_.file);
-        if (!stop_.file.empty() && stop_.line > 0) line += ":" + std::to_string(stop_.line);
-        if (stop_.thread != 0) line += ", thread " + std::to_string(stop_.thread);
-        if (!stop_.text.empty()) line += ": " + visible(stop_.text);
-        return line;
-    }
-
-    /// The stack, from the program's own line on. Blocks: for the tools that name it.
-    const std::vector<named_frame>& frames() {
-        if (!std::exchange(named_, true)) {
-            frames_ = frames_to_show(name_frames(stop_.frames));
-            if (frames_.empty() && !stop_.function.empty())
-                frames_.push_back(
-                    {visible(stop_.function), visible(stop_.file), stop_.line, false});
-            program_ = frames_;
-            std::erase_if(program_, is_library_frame);
-        }
-        return frames_;
-    }
-    /// The same without the library's own functions; with them if there is nothing else.
-    const std::vector<named_frame>& program_frames() {
-        const std::vector<named_frame>& all = frames();
-        return program_.empty() ? all : program_;
-    }
-
-private:
-    static std::string visible(std::string_view text) {
-        return visible_name(text, stop_report::longest_text);
-    }
-};
-
-using stop_view = basic_stop_view<>;
-
-/// Runs one session. Threads: one. Blocks: until it is over.
-template <class = void> // compiled where it is used
-class basic_prompt_session {
-    prompt_terminal& terminal_;
-    prompt_source& from_;
-    stop_view view_;
-    const std::string prompt_;
-    std::size_t frame_ = 0;
-    instant interrupted_ = 0;
-
-    /// Two Ctrl-C within this time end the program.
-    static constexpr duration_ns both = 2'000'000'000;
-
-    void say(std::string text) {
-        if (text.empty()) return;
-        if (text.back() != '\n') text += '\n';
-        (void)terminal_.write(text);
-    }
-
-    std::string frame_line(std::size_t number) {
-        const auto& all = view_.program_frames();
-        if (all.empty()) return "no stack is known";
-        frame_ = std::min(number, all.size() - 1);
-        return "#" + std::to_string(frame_) + "  " + frame_text(all[frame_]);
-    }
-
-    std::string numbered_frame(std::string_view text) {
-        std::size_t number = frame_;
-        const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-        const bool whole = read.ptr == text.data() + text.size();
-        if (!text.empty() &&
-            (read.ec != std::errc() || !whole || number >= view_.program_frames().size()))
-            return "no frame \"" + std::string(text) + "\": there are " +
-                   std::to_string(view_.program_frames().size());
-        return frame_line(number);
-    }
-
-    std::string ask(std::string_view verb, std::string_view rest, const char* usage) {
-        if (rest.empty()) return usage;
-        return from_.ask(std::string(verb) + " " + std::string(rest));
-    }
-
-    static std::string stack(const std::vector<named_frame>& frames) {
-        const std::string all = frame_list_text(frames);
-        return all.empty() ? "no stack is known" : all;
-    }
-
-    /// What a line is answered with; or how it ends the session.
-    std::optional<session_end> obey(std::string_view text) {
-        const prompt_line line = prompt_line::read(text);
-        switch (line.verb) {
-        case prompt_verb::nothing: break;
-        case prompt_verb::where: say(stack(view_.program_frames())); break;
-        case prompt_verb::frames: say(stack(view_.frames())); break;
-        case prompt_verb::up: say(frame_line(frame_ + 1)); break;
-        case prompt_verb::down: say(frame_line(frame_ == 0 ? 0 : frame_ - 1)); break;
-        case prompt_verb::frame: say(numbered_frame(line.rest)); break;
-        case prompt_verb::contexts: say(from_.contexts()); break;
-        case prompt_verb::dump: say(from_.dump()); break;
-        case prompt_verb::threads: say(from_.ask("threads")); break;
-        case prompt_verb::print: say(ask("print", line.rest, "print NAME")); break;
-        case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;
-        case prompt_verb::break_at: say(from_.ask("break " + std::string(line.rest))); break;
-        case prompt_verb::remove_break: say(ask("delete", line.rest, "delete FUNCTION")); break;
-        case prompt_verb::go_on: return session_end::go_on;
-        case prompt_verb::quit: return session_end::quit;
-        case prompt_verb::help: say(std::string(prompt_help)); break;
-        case prompt_verb::unknown:
-            say("\"" + visible_name(prompt_line::trim(text), 80) +
-                "\" is no command; `help` lists them");
-            break;
-        }
-        return std::nullopt;
-    }
-
-    /// The terminal says something else than a line.
-    std::optional<session_end> notice(prompt_terminal::event what) {
-        switch (what) {
-        case prompt_terminal::event::line:
-        case prompt_terminal::event::went_on: break;
-        case prompt_terminal::event::hung_up: return session_end::go_on;
-        case prompt_terminal::event::end_of_file: say("continue"); return session_end::go_on;
-        case prompt_terminal::event::interrupt: {
-            (void)terminal_.write("\n");
-            const instant now = from_.now();
-            if (interrupted_ != 0 && now - interrupted_ < both) return session_end::broken;
-            interrupted_ = now;
-            break;
-        }
-        case prompt_terminal::event::woken:
-            if (const auto why = from_.gone()) {
-                say("\n" + *why);
-                return session_end::gone;
-            }
-            break;
-        }
-        return std::nullopt;
-    }
-
-public:
-    /// `place`: the path of the context. All outlive it.
-    basic_prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
-                   const std::string& place)
-        : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") ") {
-        say("\n" + place + ": " + view_.text());
-    }
-
-    session_end run() {
-        for (;;) {
-            if (const auto why = from_.gone()) {
-                say(*why);
-                return session_end::gone;
-            }
-            (void)terminal_.write(prompt_);
-            std::string text;
-            const prompt_terminal::event what = terminal_.read(text);
-            const std::optional<session_end> end =
-                what == prompt_terminal::event::line ? obey(text) : notice(what);
-            if (end) return *end;
-        }
-    }
-};
-using prompt_session = basic_prompt_session<>;
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/debug/terminal/terminal_queue.hpp ----
-// terminal_queue.hpp: who has the terminal, and who waits for it, in order. Knows no terminal, no
-// thread and no message.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// One thread that has stopped: its context, and its number there.
-struct stop_ticket {
-    context_id context = no_context;
-    std::uint64_t number = 0;
-
-    friend auto operator<=>(const stop_ticket&, const stop_ticket&) = default;
-};
-
-/// At most one has the terminal; the others get it in the order in which they asked.
-///
-/// Threads: one at a time.
-template <class = void> // compiled where it is used
-class basic_terminal_queue {
-public:
-    enum class refusal : std::uint8_t {
-        none,
-        there,   ///< that ticket waits already, or has the terminal
-        too_many, ///< too many threads of that context wait
-        full,    ///< too many wait altogether
-    };
-
-    /// Most threads of one context, and of all together.
-    static constexpr std::size_t most_of_one = 1024;
-    static constexpr std::size_t most = 65'536;
-
-private:
-    struct entry {
-        std::list<stop_ticket>::iterator place; // in waiting_; its end: it has the terminal
-    };
-    std::list<stop_ticket> waiting_;
-    std::map<stop_ticket, entry> known_;
-    std::map<context_id, std::size_t> of_context_;
-    std::optional<stop_ticket> holder_;
-
-public:
-    /// It asks for the terminal.
-    refusal add(stop_ticket t) {
-        if (known_.contains(t)) return refusal::there;
-        if (known_.size() >= most) return refusal::full;
-        std::size_t& count = of_context_[t.context];
-        if (count >= most_of_one) return refusal::too_many;
-        ++count;
-        known_.emplace(t, entry{waiting_.insert(waiting_.end(), t)});
-        return refusal::none;
-    }
-
-    /// Who gets the terminal now, and has it from then on: the first who waits, if nobody has it.
-    std::optional<stop_ticket> grant() {
-        if (holder_ || waiting_.empty()) return std::nullopt;
-        holder_ = waiting_.front();
-        known_.at(*holder_).place = waiting_.end();
-        waiting_.pop_front();
-        return holder_;
-    }
-
-    /// It waits no more, or gives the terminal back. False if it did not.
-    bool remove(stop_ticket t) {
-        const auto at = known_.find(t);
-        if (at == known_.end()) return false;
-        if (at->second.place == waiting_.end())
-            holder_.reset();
-        else
-            waiting_.erase(at->second.place);
-        known_.erase(at);
-        if (const auto n = of_context_.find(t.context); --n->second == 0) of_context_.erase(n);
-        return true;
-    }
-
-    /// All threads of a context, in the order of their numbers.
-    std::vector<stop_ticket> of(context_id context) const {
-        std::vector<stop_ticket> all;
-        for (auto i = known_.lower_bound({context, 0});
-             i != known_.end() && i->first.context == context; ++i)
-            all.push_back(i->first);
-        return all;
-    }
-
-    const std::optional<stop_ticket>& holder() const noexcept { return holder_; }
-    /// Those who wait, the next one first.
-    const std::list<stop_ticket>& waiting() const noexcept { return waiting_; }
-    bool knows(stop_ticket t) const { return known_.contains(t); }
-    bool empty() const noexcept { return known_.empty(); }
-};
-using terminal_queue = basic_terminal_queue<>;
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/debug/terminal/terminal_server.hpp ----
-// terminal_server.hpp: the root's half of the debugger: lends its terminal to one thread of the
-// tree at a time.
+// terminal_server.hpp: lends the root's terminal to one thread of the tree at a time.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Who has stopped is held (see handles::hold) and waits in a queue; a thread of its own runs one
-/// session after the other. A context that is lost leaves the queue, or its session, at once.
+/// A thread of its own, which is there while somebody waits, runs one session after the other.
 ///
 /// Threads: as marked. The router outlives it, and close() comes before its end.
 template <class Io>
 class terminal_server {
     using core = basic_router_core<Io>;
 
-    /// One that waits, or has the terminal.
-    struct entry {
-        header request;
-        stop_report report;
-        /// the way from here: of each context who made it, and itself
-        std::vector<std::pair<context_id, context_id>> way;
-        std::optional<std::string> gone{}; // why it waits no more, if it has the terminal
-    };
-
     core& node_;
     const terminal_opener open_terminal_;
-    mutex mutex_{node_};
-    condition changed_;
-    // all that follows: under mutex_
-    terminal_queue queue_;
-    std::map<stop_ticket, entry> entries_;
-    std::set<context_id> watched_; // their loss is told here
+    tree_stops<Io> stops_;
+    attendant by_{nullptr, "the root's terminal"};
+    // all that follows: under the mutex of stops_
     std::unique_ptr<prompt_terminal> terminal_; // while a session runs
+    std::string awaited_;  // where a second terminal may come from, if that is waited for
+    bool in_vain_ = false; // there is no terminal here, and a second one is waited for
     errand_thread<Io> thread_;
-
-    /// How long a context may take to say that it still waits, or to answer what was typed.
-    static constexpr std::chrono::seconds patience{10};
 
 public:
     terminal_server(core& node, terminal_opener open_terminal)
-        : node_(node), open_terminal_(open_terminal) {
-        (void)node.add_raw_handler(handles::stop, {.from = senders::anyone},
-                                   [this](const message& m) { serve(m); });
-    }
+        : node_(node), open_terminal_(open_terminal), stops_(node, [this] { return begin(); }) {}
     terminal_server(terminal_server&&) = delete;
 
-    /// The end of this context will wait for them. Threads: any.
-    void tell_who_stands() {
-        const std::lock_guard lock(mutex_);
-        if (queue_.empty()) return;
-        log::write(log::level::warning,
-                   "the end of this program waits for " + name_of(holder_or_next().context) +
-                       ", which has stopped at a breakpoint");
+    tree_stops<Io>& stops() noexcept { return stops_; }
+
+    /// Where there is no terminal, who stops waits for a second one that comes through that socket.
+    /// Threads: any.
+    void await_client(const std::string& socket) {
+        const std::lock_guard lock(stops_.access());
+        awaited_ = socket;
     }
 
     /// Waits until nobody stands here or waits to. Threads: any but the loop.
     void close() {
-        std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never,
-                            [this] { return queue_.empty() && !thread_.running(); });
+        std::unique_lock lock(stops_.access());
+        (void)stops_.changed().wait(lock, node_, never,
+                                    [this] { return stops_.empty() && !thread_.running(); });
         lock.unlock();
         thread_.join();
     }
@@ -35779,227 +38073,64 @@ public:
     }
 
 private:
-    std::string name_of(context_id id) {
-        return id == node_.id() ? std::string("root") : node_.called(id);
+    bool begin() {
+        if (in_vain_) return true;
+        return thread_.begin(node_.loop().io(), "mitogen-debug", [this] { work(); });
     }
-    /// Under mutex_, if somebody is there.
-    stop_ticket holder_or_next() const {
-        return queue_.holder() ? *queue_.holder() : queue_.waiting().front();
-    }
-
-    // ---- on the loop
-
-    void serve(const message& m) {
-        reader r(m.payload);
-        if (!m.head.wants_reply()) {
-            std::uint64_t ticket{};
-            if (decode(r, ticket) && r.finish()) leave({m.src(), ticket}, "it waits no more");
-            return;
-        }
-        stop_report report;
-        if (!decode(r, report) || !r.finish() || report.frames.size() > most_frames)
-            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        add({m.src(), report.ticket}, entry{m.head, std::move(report), way_to(m.src()), {}});
-    }
-
-    std::vector<std::pair<context_id, context_id>> way_to(context_id id) {
-        std::vector<std::pair<context_id, context_id>> way;
-        while (id != node_.id() && way.size() < most_depth) {
-            const auto known = node_.routes().get(id);
-            if (known.id != id) break;
-            way.emplace_back(known.parent, id);
-            id = known.parent;
-        }
-        std::reverse(way.begin(), way.end());
-        return way;
-    }
-
-    /// Nobody ends what is on its way, or stops. Elsewhere that is known before the terminal is
-    /// granted, as it is said first; here at once, for the same reason.
-    void hold(const entry& e, bool stands) {
-        for (const auto& [parent, child] : e.way) {
-            buffer what = encode(child, stands);
-            if (stands && parent == node_.id())
-                node_.deliver(nullptr, message{node_.address(parent, handles::hold), what});
-            else
-                (void)node_.tell(parent, handles::hold, std::move(what), false);
-        }
-    }
-
-    /// What has failed must not wait: others are to be told of it, and ended.
-    void pass_by(const entry& e, context_id from) {
-        log::write(log::level::warning, name_of(from) + ": " + stop_view(e.report).text() +
-                                            "; it goes on, as somebody else has stopped");
-        answer(e, session_end::go_on);
-    }
-
-    void add(stop_ticket t, entry e) {
-        const std::lock_guard lock(mutex_);
-        const bool failed = e.report.cause == static_cast<std::uint8_t>(stop_cause::exception);
-        if (failed && !queue_.empty()) return pass_by(e, t.context);
-        const terminal_queue::refusal no = queue_.add(t);
-        if (no == terminal_queue::refusal::there)
-            return node_.reply_dead(e.request,
-                                    error(reason::misuse, "a stop of that number waits"));
-        if (no != terminal_queue::refusal::none)
-            return node_.reply_dead(
-                e.request, error(reason::overloaded, "too many threads wait for the debugger"));
-        hold(e, true);
-        entries_.emplace(t, std::move(e));
-        if (watched_.insert(t.context).second)
-            node_.on_disconnect(t.context, [this, id = t.context](const error& why) {
-                lost(id, why.what());
-            });
-        if (!thread_.begin(node_.loop().io(), "mitogen-debug", [this] { work(); })) {
-            answer(entries_.at(t), session_end::go_on);
-            remove(t);
-        }
-        changed_.notify_all();
-    }
-
-    void lost(context_id id, const std::string& why) {
-        std::vector<stop_ticket> all;
-        {
-            const std::lock_guard lock(mutex_);
-            watched_.erase(id);
-            all = queue_.of(id);
-        }
-        for (const stop_ticket t : all) leave(t, why);
-    }
-
-    /// It waits no more. If it has the terminal, its session ends.
-    void leave(stop_ticket t, const std::string& why) {
-        const std::lock_guard lock(mutex_);
-        const auto at = entries_.find(t);
-        if (at == entries_.end()) return;
-        if (queue_.holder() == t) {
-            at->second.gone = why;
-            if (terminal_) terminal_->wake();
-            return;
-        }
-        remove(t);
-    }
-
-    /// Under mutex_.
-    void remove(stop_ticket t) {
-        const auto at = entries_.find(t);
-        hold(at->second, false);
-        entries_.erase(at);
-        (void)queue_.remove(t);
-        changed_.notify_all();
-    }
-
-    // ---- on the thread
 
     void work() {
-        std::unique_lock lock(mutex_);
-        while (const std::optional<stop_ticket> t = queue_.grant()) {
-            const entry& e = entries_.at(*t); // it stays: only this thread removes a holder
+        std::unique_lock lock(stops_.access());
+        while (!in_vain_) {
+            const auto s = stops_.grant(by_);
+            if (!s) break;
             lock.unlock();
-            const session_end how = run(*t, e);
+            const session_end how = run(*s);
             lock.lock();
-            answer(e, how);
-            remove(*t);
+            in_vain_ = how == session_end::detached;
+            (void)stops_.finish(*s, by_, how);
         }
         thread_.ended();
-        changed_.notify_all();
+        stops_.changed().notify_all();
     }
 
-    void answer(const entry& e, session_end how) {
-        if (how == session_end::gone) return;
-        const bool on = how == session_end::go_on;
-        node_.reply(
-            e.request,
-            encode(static_cast<std::uint8_t>(on ? stop_outcome::go_on : stop_outcome::quit)), 0);
-    }
-
-    session_end run(stop_ticket t, const entry& e) {
-        const std::string place = name_of(t.context);
+    session_end run(tree_stop& s) {
         auto terminal = open_terminal_();
         const bool usable = terminal && terminal->begin();
-        if (!usable) {
-            report(e, place);
-            return session_end::go_on;
-        }
+        if (!usable) return without_terminal(s);
         prompt_terminal& here = *terminal;
         {
-            const std::lock_guard lock(mutex_);
+            const std::lock_guard lock(stops_.access());
             terminal_ = std::move(terminal);
+            by_.terminal = &here;
         }
-        const session_end how = talk(t, e, here, place);
+        const session_end how = run_session(stops_, s, by_, here, false);
         here.end();
         {
-            const std::lock_guard lock(mutex_);
+            const std::lock_guard lock(stops_.access());
             terminal = std::move(terminal_);
+            by_.terminal = nullptr;
         }
         if (how == session_end::broken) here.interrupt_program();
         return how;
     }
 
-    session_end talk(stop_ticket t, const entry& e, prompt_terminal& here,
-                     const std::string& place) {
-        prompt_source from{
-            [&](std::string_view line) {
-                const result<std::string> said = ask(t, line);
-                return said ? shown_lines(*said) : std::string(said.error().what());
-            },
-            [&] { return contexts(); },
-            [&] { return dump_tree(node_); },
-            [&]() -> std::optional<std::string> {
-                const std::lock_guard lock(mutex_);
-                return e.gone;
-            },
-            [&] { return node_.now(); },
-        };
-        const result<std::string> stands = ask(t, terminal_granted);
-        if (!stands && stands.error().reason() == reason::timeout) {
-            // it may be told so later, and must not wait for what is said here then
-            log::write(log::level::warning, place + ": " + stop_view(e.report).text() +
-                                                "; it goes on, as its context does not answer");
-            return session_end::go_on;
+    /// Detached: it waits for a second one.
+    session_end without_terminal(tree_stop& s) {
+        std::string awaited;
+        {
+            const std::lock_guard lock(stops_.access());
+            awaited = awaited_;
         }
-        if (!stands) return session_end::gone;
-        return prompt_session(here, from, e.report, place).run();
-    }
-
-    result<std::string> ask(stop_ticket t, std::string_view line) {
-        future<std::string> said(&node_.ask({.to = t.context,
-                                             .handle = handles::ask_stopped,
-                                             .how = question::manner::pass,
-                                             .payload = encode(t.number, line)}),
-                                 node_, decode_environment{});
-        return said.try_get_for(patience);
-    }
-
-    /// Of a program without a terminal.
-    void report(const entry& e, const std::string& place) {
-        stop_view view(e.report);
+        stop_view view(s.report);
         log::write(log::level::warning,
-                   with_stack(place + ": " + view.text() +
-                                  "; it goes on, as this program has no terminal where it could "
-                                  "stop",
+                   with_stack(s.place + ": " + view.text() +
+                                  (awaited.empty()
+                                       ? "; it goes on, as this program has no terminal where it "
+                                         "could stop"
+                                       : "; it waits for `mitogen-debug " + awaited + "`"),
                               view.program_frames()));
+        return awaited.empty() ? session_end::go_on : session_end::detached;
     }
-
-    std::string contexts() {
-        std::vector<context_id> ids = node_.ids_below();
-        ids.insert(ids.begin(), node_.id());
-        std::string text;
-        const std::lock_guard lock(mutex_);
-        for (const context_id id : ids) {
-            text += std::to_string(id) + "  " + name_of(id);
-            const std::size_t waiting = queue_.of(id).size();
-            const bool holds = queue_.holder() && queue_.holder()->context == id;
-            if (holds) text += "  at this prompt";
-            if (waiting > std::size_t{holds})
-                text += "  " + std::to_string(waiting - holds) + " waiting";
-            text += "\n";
-        }
-        return text;
-    }
-
-    /// Levels of contexts on a way.
-    static constexpr std::size_t most_depth = 64;
 };
 
 } // namespace detail
@@ -36037,7 +38168,13 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
+    struct nothing {};
+    // of a root that is debugged, where there are sockets
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, nothing>>
+        clients_;
     std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, dump_signal<Io>, nothing>>
+        dumps_; // the same
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -36049,6 +38186,17 @@ class debugger final : public debugging<Io> {
             return &own_terminal::open;
         else
             return &no_terminal;
+    }
+
+    /// Where the environment names a socket, who stops waits for a client if there is no terminal.
+    void let_clients_come() {
+        const char* const named = std::getenv("MITOGEN_DEBUG_SOCKET");
+        const std::string path = named ? named : "";
+        clients_ = std::make_unique<client_server<Io>>(node_, stops_of_tree());
+        if (const result<void> open = clients_->open(path); !open)
+            return log::write(log::level::warning,
+                              std::string("no second terminal can come: ") + open.error().what());
+        if (!path.empty()) terminal_->await_client(path);
     }
 
     /// While it is inside, the router is there.
@@ -36075,7 +38223,16 @@ public:
         : node_(node), stopped_(node) {
         if (is_root) terminal_.emplace(node, open_terminal);
         if (is_root && armed()) crashes_.emplace(node);
+        if constexpr (io::has_local_sockets<Io>)
+            if (is_root && armed()) {
+                let_clients_come();
+                dumps_ = std::make_unique<dump_signal<Io>>(node);
+                dumps_->begin();
+            }
     }
+
+    /// Of a root: what has stopped in its tree.
+    tree_stops<Io>& stops_of_tree() noexcept { return terminal_->stops(); }
 
     bool armed() const noexcept override { return node_.rules().debug; }
 
@@ -36102,7 +38259,7 @@ public:
     }
 
     void context_ends() override {
-        if (terminal_) return terminal_->tell_who_stands();
+        if (terminal_) return stops_of_tree().tell_who_stands();
         stopped_.context_ends();
     }
 
@@ -36112,6 +38269,10 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
+        if constexpr (io::has_local_sockets<Io>) {
+            if (clients_) clients_->close();
+            if (dumps_) dumps_->close();
+        }
         if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
@@ -36122,6 +38283,10 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
+        if constexpr (io::has_local_sockets<Io>) {
+            if (clients_) clients_->abandon();
+            if (dumps_) dumps_->abandon();
+        }
         if (crashes_) crashes_->abandon();
         process_wide<stopping_places>().forget();
         process_wide<watched_variables>().forget();
@@ -37075,765 +39240,6 @@ MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(mitogen::node& node, context
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/number_ranges.hpp ----
-// number_ranges.hpp: lists of numbers and ranges, as they stand in the brackets of names.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// More digits are no number: the sum of any two is below 2^63.
-inline constexpr std::size_t most_digits = 18;
-
-/// What is wrong with a text of names; `at` counts bytes from 0.
-MITOGEN_COLD inline error bad_names(std::size_t at, const std::string& what) {
-    return error(reason::bad_arguments, "names, column " + std::to_string(at + 1) + ": " + what);
-}
-
-MITOGEN_COLD inline error too_many_names(std::size_t at, std::size_t most) {
-    return bad_names(at, "more than " + std::to_string(most) + " names");
-}
-
-inline bool is_decimal(char c) noexcept { return c >= '0' && c <= '9'; }
-
-/// True for 01 and 00, not for 0.
-inline bool is_padded(std::string_view number) noexcept {
-    return number.size() > 1 && number[0] == '0';
-}
-
-/// The value of at most `most_digits` digits.
-inline std::uint64_t decimal_value(std::string_view digits) noexcept {
-    std::uint64_t value = 0;
-    for (const char c : digits) value = value * 10 + static_cast<std::uint64_t>(c - '0');
-    return value;
-}
-
-/// One number, or a range with a step.
-template <class = void>
-struct number_range {
-    std::uint64_t first = 0;
-    std::uint64_t last = 0; ///< which the steps may not meet
-    std::uint64_t step = 1;
-    std::size_t width = 0; ///< digits at least, filled up with zeros
-    std::size_t at = 0;    ///< where it stands in the text
-
-    std::uint64_t count() const noexcept { return (last - first) / step + 1; }
-
-    /// The digits of all its numbers together. Not for more than a few million numbers.
-    std::uint64_t digits() const noexcept {
-        std::uint64_t sum = 0;
-        std::uint64_t next = first;
-        std::uint64_t above = 10; // the least number of more than `length` digits
-        for (std::size_t length = 1; next <= last; ++length, above *= 10) {
-            if (next >= above) continue;
-            const std::uint64_t here = (std::min(last, above - 1) - next) / step + 1;
-            sum += here * std::max(length, width);
-            next += here * step;
-        }
-        return sum;
-    }
-};
-
-/// Appends a number as a range of that width has it.
-inline void append_number(std::string& to, std::uint64_t value, std::size_t width) {
-    const std::string digits = std::to_string(value);
-    if (digits.size() < width) to.append(width - digits.size(), '0');
-    to += digits;
-}
-
-/// Reads such a list, from one place of a text to another.
-template <class T = void>
-class range_reader {
-    std::string_view text_;
-    std::size_t at_;
-    std::size_t end_;
-
-    bool takes(char c) noexcept {
-        if (at_ == end_ || text_[at_] != c) return false;
-        ++at_;
-        return true;
-    }
-
-    result<std::string_view> read_number() {
-        const std::size_t begin = at_;
-        while (at_ < end_ && is_decimal(text_[at_])) ++at_;
-        const std::string_view digits = text_.substr(begin, at_ - begin);
-        if (digits.empty()) return bad_names(begin, "a number is missing");
-        if (digits.size() > most_digits)
-            return bad_names(begin, "a number of more than " + std::to_string(most_digits) +
-                                        " digits");
-        return digits;
-    }
-
-    result<number_range<T>> read_range() {
-        const std::size_t begin = at_;
-        const result<std::string_view> first = read_number();
-        if (!first) return first.error();
-        number_range<T> range{
-            .first = decimal_value(*first), .last = decimal_value(*first), .at = begin};
-        if (is_padded(*first)) range.width = first->size();
-        const bool is_range = takes('-');
-        if (is_range) {
-            const result<std::string_view> last = read_number();
-            if (!last) return last.error();
-            range.last = decimal_value(*last);
-            if (range.last < range.first) return bad_names(begin, "a range that runs backwards");
-            if (is_padded(*last) && last->size() != range.width)
-                return bad_names(begin, "a range whose two ends are padded differently");
-        }
-        const std::size_t slash = at_;
-        if (!takes('/')) return range;
-        if (!is_range) return bad_names(slash, "a step without a range");
-        const result<std::string_view> step = read_number();
-        if (!step) return step.error();
-        range.step = decimal_value(*step);
-        if (range.step == 0) return bad_names(slash + 1, "a step of 0");
-        return range;
-    }
-
-public:
-    range_reader(std::string_view text, std::size_t begin, std::size_t end) noexcept
-        : text_(text), at_(begin), end_(end) {}
-
-    /// At least one range, and at most so many numbers in all.
-    result<std::vector<number_range<T>>> read(std::size_t most) {
-        std::vector<number_range<T>> ranges;
-        std::uint64_t count = 0;
-        do {
-            const result<number_range<T>> range = read_range();
-            if (!range) return range.error();
-            if (range->count() > most - count) return too_many_names(range->at, most);
-            count += range->count();
-            ranges.push_back(*range);
-        } while (takes(','));
-        if (at_ == end_) return ranges;
-        return bad_names(at_, "neither a number nor a comma, dash or slash between numbers");
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/ipv6_text.hpp ----
-// ipv6_text.hpp: tells IPv6 addresses from other text.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// True for four numbers of one byte, without zeros before them.
-template <class = void>
-bool is_dotted(std::string_view text) noexcept {
-    std::size_t octets = 0;
-    for (std::size_t from = 0; from <= text.size(); ++octets) {
-        const std::string_view octet = text.substr(from, text.find('.', from) - from);
-        if (octet.empty() || octet.size() > 3 || is_padded(octet) ||
-            !std::all_of(octet.begin(), octet.end(), is_decimal) || decimal_value(octet) > 255)
-            return false;
-        from += octet.size() + 1;
-    }
-    return octets == 4;
-}
-
-/// How many groups of an IPv6 address this is, which may be none; nothing if it is malformed. The
-/// dotted form of the last 32 bits counts as two.
-template <class = void>
-std::optional<std::size_t> count_groups(std::string_view text, bool may_be_dotted) noexcept {
-    std::size_t groups = 0;
-    if (text.empty()) return groups;
-    for (std::size_t at = 0;;) {
-        const std::string_view group = text.substr(at, text.find(':', at) - at);
-        at += group.size();
-        if (may_be_dotted && at == text.size() && is_dotted(group)) return groups + 2;
-        const auto is_hex = [](char c) {
-            return is_decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        };
-        if (group.empty() || group.size() > 4 || !std::all_of(group.begin(), group.end(), is_hex))
-            return std::nullopt;
-        ++groups;
-        if (at == text.size()) return groups;
-        ++at; // the colon
-    }
-}
-
-/// True for an IPv6 address (RFC 4291, 2.2), with a zone behind it or without.
-template <class = void>
-bool is_ipv6(std::string_view text) noexcept {
-    const std::size_t percent = text.find('%');
-    if (percent != std::string_view::npos) {
-        const std::string_view zone = text.substr(percent + 1);
-        if (zone.empty() ||
-            zone.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "0123456789._~-") != std::string_view::npos)
-            return false;
-        text = text.substr(0, percent);
-    }
-    const std::size_t gap = text.find("::");
-    if (gap == std::string_view::npos) return count_groups(text, true) == std::size_t{8};
-    const std::optional<std::size_t> before = count_groups(text.substr(0, gap), false);
-    const std::optional<std::size_t> behind = count_groups(text.substr(gap + 2), true);
-    return before && behind && *before + *behind <= 7;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/name_fold.hpp ----
-// name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// One number of a name, or the list of several that took its place.
-template <class T>
-struct fold_cell {
-    std::string_view text;
-    std::uint64_t value = 0; ///< of the first number
-
-    auto order() const noexcept { return std::tuple(value, text.size(), text); }
-    friend bool operator==(const fold_cell& a, const fold_cell& b) noexcept {
-        return a.text == b.text;
-    }
-};
-
-/// Numbers in ascending order as the shortest list without steps: 1-3,5. A number follows another
-/// if a range of that one's padding has it next: 09-11, 9-11, 098-101.
-template <class T>
-class range_writer {
-    struct run {
-        std::string_view first;
-        std::string_view last;
-    };
-    std::vector<run> runs_;
-    // by width, 0 being none: the run that was added to last, + 1, and its last value
-    struct open_run {
-        std::size_t run = 0;
-        std::uint64_t last = 0;
-    };
-    open_run open_[most_digits + 1];
-
-public:
-    void add(const fold_cell<T>& number) {
-        const bool padded = is_padded(number.text);
-        const std::size_t length = number.text.size();
-        for (std::size_t width = padded ? length : 0; width <= length; ++width) {
-            open_run& open = open_[width];
-            if (open.run == 0 || open.last + 1 != number.value) continue;
-            runs_[open.run - 1].last = number.text;
-            open.last = number.value;
-            return;
-        }
-        runs_.push_back({number.text, number.text});
-        open_[padded ? length : 0] = {runs_.size(), number.value};
-    }
-
-    std::string text() const {
-        std::string out;
-        for (const run& r : runs_) {
-            if (!out.empty()) out += ',';
-            out += r.first;
-            if (r.first == r.last) continue;
-            out += '-';
-            out += r.last;
-        }
-        return out;
-    }
-};
-
-/// Names of one shape: the same text around the same count of numbers.
-template <class T>
-class fold_shape {
-    std::size_t dimensions_;
-    std::vector<fold_cell<T>> cells_; // row by row
-
-    const fold_cell<T>& cell(std::size_t row, std::size_t dimension) const noexcept {
-        return cells_[row * dimensions_ + dimension];
-    }
-
-    /// The first dimension but `except` in which two rows differ, or dimensions_.
-    std::size_t differ_in(std::size_t a, std::size_t b, std::size_t except) const noexcept {
-        for (std::size_t d = 0; d < dimensions_; ++d)
-            if (d != except && !(cell(a, d) == cell(b, d))) return d;
-        return dimensions_;
-    }
-
-    void sort(std::vector<std::size_t>& rows, std::size_t last) const {
-        const auto before = [&](std::size_t a, std::size_t b) {
-            const std::size_t d = differ_in(a, b, last);
-            const std::size_t decides = d < dimensions_ ? d : last;
-            if (decides == dimensions_) return false;
-            return cell(a, decides).order() < cell(b, decides).order();
-        };
-        if (!std::is_sorted(rows.begin(), rows.end(), before)) // most are
-            std::sort(rows.begin(), rows.end(), before);
-    }
-
-    /// Makes one row of those that differ in that dimension only. What is new of it is in `lists`.
-    void merge(std::vector<std::size_t>& rows, std::size_t dimension,
-               std::deque<std::string>& lists) {
-        sort(rows, dimension);
-        std::size_t kept = 0;
-        for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
-            range_writer<T> list;
-            for (end = begin; end < rows.size(); ++end) {
-                if (differ_in(rows[begin], rows[end], dimension) < dimensions_) break;
-                list.add(cell(rows[end], dimension));
-            }
-            if (end - begin > 1)
-                cells_[rows[begin] * dimensions_ + dimension].text =
-                    lists.emplace_back(list.text());
-            rows[kept++] = rows[begin];
-        }
-        rows.resize(kept);
-    }
-
-public:
-    explicit fold_shape(std::size_t dimensions) : dimensions_(dimensions) {}
-
-    void add(const std::vector<fold_cell<T>>& row) {
-        cells_.insert(cells_.end(), row.begin(), row.end());
-    }
-
-    /// Appends the names; `text` has `mark` in the place of each number.
-    void write(std::string& out, std::string_view text, char mark) {
-        std::deque<std::string> lists;
-        std::vector<std::size_t> rows(dimensions_ ? cells_.size() / dimensions_ : 1);
-        for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = row;
-        if (rows.size() > 1) {
-            for (std::size_t d = dimensions_; d-- > 0;) merge(rows, d, lists);
-            sort(rows, dimensions_);
-        }
-        for (const std::size_t row : rows) {
-            if (!out.empty()) out += ',';
-            std::size_t d = 0;
-            for (const char c : text) {
-                if (c != mark) {
-                    out += c;
-                    continue;
-                }
-                const std::string_view numbers = cell(row, d++).text;
-                const bool many = numbers.find_first_of(",-") != std::string_view::npos;
-                if (many) out += '[';
-                out += numbers;
-                if (many) out += ']';
-            }
-        }
-    }
-};
-
-/// Names without numbers in brackets, as few with them.
-template <class T = void>
-class name_folder {
-    static constexpr char mark = '\x01'; // no name has a control character
-    static constexpr std::size_t most_dimensions = 8;
-
-    unique_names<T> texts_; // the names, with marks
-    std::vector<fold_shape<T>> shapes_;
-    std::string text_;
-    std::vector<fold_cell<T>> row_;
-
-    struct stretch {
-        std::size_t begin, end;
-    };
-    std::vector<stretch> numbers_;
-
-    /// Where a name has numbers: not in the brackets of an address.
-    void find_numbers(std::string_view name) {
-        numbers_.clear();
-        for (std::size_t at = 0; at < name.size();) {
-            const std::size_t begin = at;
-            if (name[at] == '[') {
-                at = name.find(']', at);
-            } else if (is_decimal(name[at])) {
-                while (at < name.size() && is_decimal(name[at])) ++at;
-                if (at - begin <= most_digits) numbers_.push_back({begin, at});
-            } else {
-                ++at;
-            }
-        }
-    }
-
-public:
-    void add(std::string_view name) {
-        find_numbers(name);
-        const std::size_t skipped = numbers_.size() - std::min(numbers_.size(), most_dimensions);
-        text_.clear();
-        row_.clear();
-        std::size_t done = 0;
-        for (std::size_t i = skipped; i < numbers_.size(); ++i) {
-            const auto [begin, end] = numbers_[i];
-            const std::string_view number = name.substr(begin, end - begin);
-            text_ += name.substr(done, begin - done);
-            text_ += mark;
-            row_.push_back({number, decimal_value(number)});
-            done = end;
-        }
-        text_ += name.substr(done);
-        const std::size_t place = texts_.add(text_);
-        if (place == shapes_.size()) shapes_.emplace_back(row_.size());
-        shapes_[place].add(row_);
-    }
-
-    std::string text() {
-        std::string out;
-        for (std::size_t i = 0; i < shapes_.size(); ++i)
-            shapes_[i].write(out, texts_.all()[i], mark);
-        return out;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/name_pattern.hpp ----
-// name_pattern.hpp: reads a text of names, one name with its brackets at a time, and expands it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Text that stands for itself, or, if `ranges` is not empty, numbers.
-template <class T>
-struct name_part {
-    std::string_view text{};
-    std::vector<number_range<T>> ranges{};
-};
-
-/// Reads names from a text. Holds one of them at a time, as it is written.
-template <class T = void>
-class name_pattern {
-    std::string_view text_;
-    std::size_t at_ = 0;
-    std::size_t begin_ = 0; // of the name
-    std::vector<name_part<T>> parts_;
-    std::uint64_t count_ = 0;
-    bool any_ = false;
-
-    static bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\n'; }
-    bool at_end() const noexcept { return at_ == text_.size(); }
-    void skip_blanks() noexcept {
-        while (!at_end() && is_blank(text_[at_])) ++at_;
-    }
-
-    /// Also in UTF-8.
-    bool is_control() const noexcept {
-        const auto byte = static_cast<unsigned char>(text_[at_]);
-        if (byte < 0x20 || byte == 0x7F) return true;
-        if (byte != 0xC2 || at_ + 1 == text_.size()) return false;
-        const auto next = static_cast<unsigned char>(text_[at_ + 1]);
-        return next >= 0x80 && next <= 0x9F;
-    }
-
-    void end_text(std::size_t begin) {
-        if (begin < at_) parts_.push_back({.text = text_.substr(begin, at_ - begin)});
-    }
-
-    /// Behind the opening bracket of numbers.
-    result<void> read_numbers(std::size_t end, std::size_t most) {
-        const std::string_view inside = text_.substr(at_, end - at_);
-        if (inside.empty()) return bad_names(at_ - 1, "an empty bracket");
-        if (inside.find('=') != std::string_view::npos)
-            return bad_names(at_, "named dimensions are not known; write a bracket for each");
-        result<std::vector<number_range<T>>> ranges = range_reader<T>(text_, at_, end).read(most);
-        if (!ranges) return ranges.error();
-        std::uint64_t count = 0;
-        for (const number_range<T>& range : *ranges) count += range.count();
-        count_ *= count;
-        if (count_ > most) return too_many_names(begin_, most);
-        parts_.push_back({.ranges = *std::move(ranges)});
-        return {};
-    }
-
-    result<void> read_name(std::size_t most) {
-        if (text_[at_] == '-') return bad_names(at_, "a name that begins with a dash");
-        std::size_t begin = at_;
-        while (!at_end() && !is_blank(text_[at_]) && text_[at_] != ',') {
-            if (is_control()) return bad_names(at_, "a control character");
-            if (text_[at_] == ']')
-                return bad_names(at_, "a closing bracket without an opening one");
-            if (text_[at_] != '[') {
-                ++at_;
-                continue;
-            }
-            const std::size_t end = text_.find(']', at_);
-            if (end == std::string_view::npos)
-                return bad_names(at_, "a bracket that is not closed");
-            const std::string_view inside = text_.substr(at_ + 1, end - at_ - 1);
-            if (inside.find(':') == std::string_view::npos) {
-                end_text(begin);
-                ++at_;
-                if (result<void> done = read_numbers(end, most); !done) return done;
-                begin = end + 1;
-            } else if (!is_ipv6(inside)) {
-                return bad_names(at_, "a bracket with a colon, and no IPv6 address");
-            }
-            at_ = end + 1;
-        }
-        end_text(begin);
-        return {};
-    }
-
-public:
-    explicit name_pattern(std::string_view text) noexcept : text_(text) {}
-
-    /// Reads the next name, which may stand for so many; false if there is no more.
-    result<bool> next(std::size_t most) {
-        skip_blanks();
-        if (any_ && !at_end() && text_[at_] == ',') {
-            ++at_;
-            skip_blanks();
-            if (at_end()) return bad_names(at_, "a name is missing");
-        }
-        if (at_end()) return false;
-        if (text_[at_] == ',') return bad_names(at_, "a name is missing");
-        any_ = true;
-        begin_ = at_;
-        parts_.clear();
-        count_ = 1;
-        if (result<void> done = read_name(most); !done) return done.error();
-        if (count_ > most) return too_many_names(begin_, most);
-        return true;
-    }
-
-    /// Where the name begins, and how many it stands for.
-    std::size_t begin() const noexcept { return begin_; }
-    std::uint64_t count() const noexcept { return count_; }
-    bool has_numbers() const noexcept { return parts_.size() > 1 || !parts_[0].ranges.empty(); }
-
-    /// The sum of the lengths of the names that it stands for.
-    std::uint64_t bytes() const noexcept {
-        std::uint64_t sum = 0;
-        for (const name_part<T>& part : parts_) {
-            std::uint64_t numbers = 0;
-            std::uint64_t digits = 0;
-            for (const number_range<T>& range : part.ranges) {
-                numbers += range.count();
-                digits += range.digits();
-            }
-            sum += numbers ? count_ / numbers * digits : count_ * part.text.size();
-        }
-        return sum;
-    }
-
-    /// Calls take(std::string) with each of them, the last bracket being counted through first.
-    template <class Take>
-    void expand(Take&& take) const {
-        if (!has_numbers()) return take(std::string(parts_[0].text));
-        struct counter {
-            std::size_t range = 0;
-            std::uint64_t value = 0;
-        };
-        std::vector<counter> counters(parts_.size());
-        for (std::size_t i = 0; i < parts_.size(); ++i)
-            if (!parts_[i].ranges.empty()) counters[i].value = parts_[i].ranges[0].first;
-        const auto advance = [&](const name_part<T>& part, counter& c) {
-            const number_range<T>& range = part.ranges[c.range];
-            const bool more = range.last - c.value >= range.step;
-            if (more) {
-                c.value += range.step;
-                return true;
-            }
-            c.range = (c.range + 1) % part.ranges.size();
-            c.value = part.ranges[c.range].first;
-            return c.range != 0;
-        };
-        for (std::uint64_t left = count_; left > 0; --left) {
-            std::string name;
-            for (std::size_t i = 0; i < parts_.size(); ++i) {
-                if (parts_[i].ranges.empty())
-                    name += parts_[i].text;
-                else
-                    append_number(name, counters[i].value,
-                                  parts_[i].ranges[counters[i].range].width);
-            }
-            take(std::move(name));
-            for (std::size_t i = parts_.size(); i-- > 0;)
-                if (!parts_[i].ranges.empty() && advance(parts_[i], counters[i])) break;
-        }
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/name_set_body.hpp ----
-// name_set_body.hpp: what sets of names do.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-template <class T>
-std::size_t unique_names<T>::slot_of(std::string_view name) const noexcept {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = std::hash<std::string_view>{}(name)&mask;
-    while (slots_[slot] != 0 && names_[slots_[slot] - 1] != name) slot = (slot + 1) & mask;
-    return slot;
-}
-
-template <class T>
-void unique_names<T>::grow() {
-    slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), 0);
-    for (std::size_t i = 0; i < names_.size(); ++i)
-        slots_[slot_of(names_[i])] = static_cast<std::uint32_t>(i + 1);
-}
-
-template <class T>
-std::size_t unique_names<T>::find(std::string_view name) const noexcept {
-    if (names_.empty()) return nowhere;
-    const std::uint32_t found = slots_[slot_of(name)];
-    return found == 0 ? nowhere : found - 1;
-}
-
-template <class T>
-std::size_t unique_names<T>::add(std::string name) {
-    bytes_ = bytes();
-    if (slots_.size() < 2 * (names_.size() + 1)) grow();
-    const std::size_t slot = slot_of(name);
-    if (slots_[slot] != 0) return slots_[slot] - 1;
-    const std::uint64_t length = name.size();
-    names_.push_back(std::move(name));
-    bytes_ += length;
-    slots_[slot] = static_cast<std::uint32_t>(names_.size());
-    return names_.size() - 1;
-}
-
-} // namespace detail
-
-template <class T>
-basic_name_set<T>::basic_name_set(std::string_view text) : basic_name_set(parse(text).value()) {}
-
-template <class T>
-bool basic_name_set<T>::fits(std::size_t names, std::uint64_t bytes) const noexcept {
-    return names <= most_names - size() && bytes <= most_bytes - names_.bytes();
-}
-
-template <class T>
-result<basic_name_set<T>> basic_name_set<T>::parse(std::string_view text) {
-    std::uint64_t count = 0;
-    std::uint64_t bytes = 0;
-    detail::name_pattern<T> checked(text);
-    for (;;) {
-        const result<bool> more = checked.next(most_names);
-        if (!more) return more.error();
-        if (!*more) break;
-        count += checked.count();
-        if (count > most_names) return detail::too_many_names(checked.begin(), most_names);
-        bytes += checked.bytes();
-        if (bytes > most_bytes)
-            return detail::bad_names(checked.begin(), "names of more than " +
-                                                          std::to_string(most_bytes >> 20) +
-                                                          " MiB in all");
-    }
-    basic_name_set out;
-    out.names_.reserve(static_cast<std::size_t>(count));
-    detail::name_pattern<T> names(text);
-    while (*names.next(most_names))
-        names.expand([&](std::string name) { out.names_.add(std::move(name)); });
-    return out;
-}
-
-template <class T>
-bool basic_name_set<T>::contains(std::string_view name) const noexcept {
-    return names_.find(name) != detail::unique_names<T>::nowhere;
-}
-
-template <class T>
-result<bool> basic_name_set<T>::try_insert(std::string_view name) {
-    detail::name_pattern<T> pattern(name);
-    const result<bool> any = pattern.next(most_names);
-    if (!any) return any.error();
-    if (!*any) return detail::bad_names(0, "a name is missing");
-    if (pattern.has_numbers()) return detail::bad_names(0, "a pattern, where one name must stand");
-    if (pattern.bytes() != name.size())
-        return detail::bad_names(0, "white space or a comma in a name");
-    if (contains(name)) return false;
-    if (!fits(1, name.size())) return detail::too_many_names(0, most_names);
-    names_.add(std::string(name));
-    return true;
-}
-
-template <class T>
-bool basic_name_set<T>::insert(std::string_view name) { return try_insert(name).value(); }
-
-template <class T>
-result<basic_name_set<T>> basic_name_set<T>::try_unite(const basic_name_set& other) const {
-    basic_name_set out = *this;
-    for (const std::string& name : other) {
-        if (out.contains(name)) continue;
-        if (!out.fits(1, name.size()))
-            return error(reason::bad_arguments, "names: more than one set holds");
-        out.names_.add(name);
-    }
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::unite(const basic_name_set& other) const {
-    return try_unite(other).value();
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::subtract(const basic_name_set& other) const {
-    basic_name_set out;
-    for (const std::string& name : *this)
-        if (!other.contains(name)) out.names_.add(name);
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::intersect(const basic_name_set& other) const {
-    basic_name_set out;
-    for (const std::string& name : *this)
-        if (other.contains(name)) out.names_.add(name);
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::slice(name_slice which) const {
-    basic_name_set out;
-    const std::size_t first = std::min(which.first, size());
-    const std::size_t count = std::min(which.count, size() - first);
-    for (std::size_t i = 0; i < count; ++i) out.names_.add(names_.all()[first + i]);
-    return out;
-}
-
-template <class T>
-result<basic_name_set<T>> basic_name_set<T>::try_pick(std::string_view ranks) const {
-    basic_name_set out;
-    if (ranks.empty()) return out;
-    const result<std::vector<detail::number_range<T>>> ranges =
-        detail::range_reader<T>(ranks, 0, ranks.size()).read(most_names);
-    if (!ranges) return ranges.error();
-    for (const detail::number_range<T>& range : *ranges) {
-        const std::uint64_t last = range.first + (range.count() - 1) * range.step;
-        if (last >= size())
-            return detail::bad_names(range.at, "rank " + std::to_string(last) + " in a set of " +
-                                                   std::to_string(size()) + " names");
-    }
-    for (const detail::number_range<T>& range : *ranges)
-        for (std::uint64_t rank = range.first; rank <= range.last; rank += range.step)
-            out.names_.add(names_.all()[static_cast<std::size_t>(rank)]);
-    return out;
-}
-
-template <class T>
-basic_name_set<T> basic_name_set<T>::pick(std::string_view ranks) const {
-    return try_pick(ranks).value();
-}
-
-template <class T>
-std::string basic_name_set<T>::fold() const {
-    detail::name_folder<T> folder;
-    for (const std::string& name : *this) folder.add(name);
-    return folder.text();
-}
-
-template <class T>
-bool basic_name_set<T>::equals(const basic_name_set& other) const noexcept {
-    return size() == other.size() && std::all_of(begin(), end(), [&](const std::string& name) {
-               return other.contains(name);
-           });
-}
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/serve/elastic_threads.hpp ----
@@ -38958,261 +40364,6 @@ public:
 };
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/os/local_socket.hpp ----
-// local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace os {
-
-namespace detail {
-
-/// The path as an address; -ENAMETOOLONG or -EINVAL if it cannot be one.
-inline long local_address(const std::string& path, ::sockaddr_un& address) {
-    address = {};
-    address.sun_family = AF_UNIX;
-    if (path.empty() || path.find('\0') != std::string::npos) return -EINVAL;
-    // 108 bytes on Linux, 104 on the BSDs
-    if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG;
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return 0;
-}
-
-/// A new stream socket above 2, blocking and close-on-exec.
-MITOGEN_COLD inline long local_socket(unique_fd& fd) {
-#if defined(SOCK_CLOEXEC)
-    const long rc = checked("local_socket", -1,
-                            [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
-#else
-    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); });
-#endif
-    if (rc < 0) return rc;
-    fd.reset(static_cast<int>(rc));
-#if !defined(SOCK_CLOEXEC)
-    static_cast<void>(set_cloexec(fd.get(), true));
-#endif
-    return move_above_stdio(fd);
-}
-
-inline long connect_to(int fd, const ::sockaddr_un& address) {
-    return checked("connect_local", fd, [&] {
-        return ::connect(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
-    });
-}
-
-inline std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-/// Opens the directory that `path` lies in, made if it is missing. Nobody but this user may get
-/// into it: then nobody else can reach what is in it, or put something else in its place.
-MITOGEN_COLD inline result<unique_fd> open_private_directory(const std::string& path) {
-    const std::string name = directory_of(path);
-    if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); });
-        rc < 0 && rc != -EEXIST)
-        return failure("mkdir(" + name + ")", rc);
-    const long fd = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (fd < 0) return failure("open(" + name + ")", fd);
-    unique_fd directory(static_cast<int>(fd));
-    struct ::stat s {};
-    if (const long rc =
-            checked("fstat", directory.get(), [&] { return ::fstat(directory.get(), &s); });
-        rc < 0)
-        return failure("fstat(" + name + ")", rc);
-    if (s.st_uid != ::geteuid())
-        return error(reason::system,
-                     "the directory " + name + " belongs to another user (id " +
-                         std::to_string(s.st_uid) +
-                         "): a socket that only this user may use needs one of its own");
-    if ((s.st_mode & 07777) != 0700) {
-        constexpr char digits[] = "01234567";
-        const std::string mode{digits[s.st_mode >> 9 & 7], digits[s.st_mode >> 6 & 7],
-                               digits[s.st_mode >> 3 & 7], digits[s.st_mode & 7]};
-        return error(reason::system,
-                     "the directory " + name + " has mode " + mode +
-                         ", it must be 0700: nobody else may get at the socket in it");
-    }
-    return directory;
-}
-
-/// Removes the socket that a process has left behind. An error if one is in use, or something else
-/// is there.
-MITOGEN_COLD
-inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
-    struct ::stat s {};
-    const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
-    if (there == -ENOENT) return {};
-    if (there < 0) return failure("lstat(" + path + ")", there);
-    if (!S_ISSOCK(s.st_mode)) return error(reason::system, path + " exists, and is no socket");
-    unique_fd probe;
-    long rc = local_socket(probe);
-    if (rc >= 0) rc = set_nonblocking(probe.get(), true); // a full queue is an answer as well
-    if (rc >= 0) rc = connect_to(probe.get(), address);
-    if (rc != -ECONNREFUSED) {
-        if (rc >= 0 || rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINPROGRESS)
-            return error(reason::system, path + " is in use: another process listens there");
-        return failure("connect(" + path + ")", rc);
-    }
-    rc = checked("unlink", -1, [&] { return ::unlink(path.c_str()); });
-    return rc < 0 && rc != -ENOENT ? result<void>(failure("unlink(" + path + ")", rc))
-                                   : result<void>();
-}
-
-} // namespace detail
-
-/// A socket that others of the same user can connect to, under a path. Removes its file at its end,
-/// if it is still its own.
-///
-/// Threads: distinct objects: safe; shared objects: unsafe.
-class local_listener {
-    unique_fd fd_;
-    std::string path_;
-    ::dev_t device_{};
-    ::ino_t number_{};
-
-    bool owns_file() const {
-        struct ::stat s {};
-        // The kernel keeps the file's number while the socket is open: nothing else can have it by
-        // chance.
-        return ::lstat(path_.c_str(), &s) == 0 && s.st_dev == device_ && s.st_ino == number_;
-    }
-
-public:
-    local_listener() = default;
-    local_listener(local_listener&&) noexcept = default;
-    local_listener& operator=(local_listener&& other) noexcept {
-        if (this != &other) {
-            close();
-            fd_ = std::move(other.fd_);
-            path_ = std::move(other.path_);
-            device_ = other.device_;
-            number_ = other.number_;
-        }
-        return *this;
-    }
-    ~local_listener() { close(); }
-
-    /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made if it is
-    /// missing. What a process that is gone has left there is replaced. Two that try at the same
-    /// time take turns: the directory is locked meanwhile.
-    MITOGEN_COLD static result<local_listener> open(const std::string& path) {
-        ::sockaddr_un address;
-        if (const long rc = detail::local_address(path, address); rc < 0)
-            return failure("socket path \"" + path + "\"", rc);
-        result<unique_fd> directory = detail::open_private_directory(path);
-        if (!directory) return directory.error();
-        long rc =
-            checked("flock", directory->get(), [&] { return ::flock(directory->get(), LOCK_EX); });
-        if (rc < 0) return failure("flock(" + detail::directory_of(path) + ")", rc);
-        if (result<void> free = detail::remove_stale(path, address); !free) return free.error();
-        local_listener made;
-        rc = detail::local_socket(made.fd_);
-        const int fd = made.fd_.get();
-        if (rc >= 0) rc = set_nonblocking(fd, true);
-        if (rc >= 0)
-            rc = checked("bind", fd, [&] {
-                return ::bind(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
-            });
-        if (rc < 0) return failure("bind(" + path + ")", rc);
-        struct ::stat s {};
-        rc = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
-        if (rc < 0) return failure("lstat(" + path + ")", rc);
-        made.path_ = path;
-        made.device_ = s.st_dev;
-        made.number_ = s.st_ino;
-        // Nobody can connect before listen(), so that it does not matter what the mode was until
-        // here.
-        rc = checked("chmod", -1, [&] { return ::chmod(path.c_str(), 0600); });
-        if (rc < 0) return failure("chmod(" + path + ")", rc);
-        rc = checked("listen", fd, [&] { return ::listen(fd, 128); });
-        if (rc < 0) return failure("listen(" + path + ")", rc);
-        return made;
-    }
-
-    /// Becomes readable when somebody connects; -1 when closed.
-    int fd() const noexcept { return fd_.get(); }
-    const std::string& path() const noexcept { return path_; }
-
-    /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN if
-    /// nobody waits.
-    MITOGEN_COLD long accept(unique_fd& taken) const {
-#if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
-        const long rc = checked("accept", fd(), [this] {
-            return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        });
-#else
-        const long rc =
-            checked("accept", fd(), [this] { return ::accept(fd(), nullptr, nullptr); });
-#endif
-        if (rc < 0) return rc;
-        taken.reset(static_cast<int>(rc));
-#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
-        static_cast<void>(set_cloexec(taken.get(), true));
-        static_cast<void>(set_nonblocking(taken.get(), true));
-#endif
-        return move_above_stdio(taken);
-    }
-
-    /// Removes the file, unless it is another's by now, and listens no more.
-    void close() noexcept {
-        if (!fd_) return;
-        if (!path_.empty() && owns_file()) static_cast<void>(::unlink(path_.c_str()));
-        fd_.reset();
-    }
-
-    /// In a child made by fork(): closes the descriptor; the file is the parent's.
-    void abandon() noexcept { fd_.reset(); }
-};
-
-/// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or
-/// -errno.
-MITOGEN_COLD inline long set_patience(int fd, duration_ns span) {
-    ::timeval t{};
-    if (span < 1000) span = 1000; // zero would mean for ever
-    t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
-    t.tv_usec = static_cast<decltype(t.tv_usec)>(span % 1'000'000'000 / 1000);
-    return checked("set_patience", fd, [&] {
-        const int rc = ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-        return rc < 0 ? rc : ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
-    });
-}
-
-/// Connects to the one that listens at `path`: blocking, close-on-exec, above 2. 0 or -errno;
-/// -EAGAIN after `patience`.
-inline long connect_local(const std::string& path, duration_ns patience, unique_fd& fd) {
-    ::sockaddr_un address;
-    long rc = detail::local_address(path, address);
-    if (rc >= 0) rc = detail::local_socket(fd);
-    if (rc >= 0) rc = set_patience(fd.get(), patience);
-    if (rc >= 0) rc = detail::connect_to(fd.get(), address);
-    return rc;
-}
-
-/// The effective user id of the process at the other end when it connected or began to listen; or
-/// -errno.
-MITOGEN_COLD inline std::int64_t peer_user(int fd) {
-    ::uid_t user{};
-#if defined(SO_PEERCRED) && defined(__linux__)
-    ::ucred who{};
-    ::socklen_t size = sizeof who;
-    const long rc = checked("peer_user", fd,
-                            [&] { return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size); });
-    user = who.uid;
-#else
-    ::gid_t group{};
-    const long rc = checked("peer_user", fd, [&] { return ::getpeereid(fd, &user, &group); });
-#endif
-    return rc < 0 ? rc : static_cast<std::int64_t>(user);
-}
-
-/// True if that user may do whatever this process may: it is the same, or root.
-inline bool is_trusted_user(std::int64_t user) noexcept {
-    return user == 0 || user == static_cast<std::int64_t>(::geteuid());
-}
-
-} // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/join_handshake.hpp ----
@@ -44391,6 +45542,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template void detail::stop_here<Io>(const detail::code_place&);                                \
     template task<void> detail::stop_task_here<Io>(detail::code_place);                            \
     template std::string detail::dump_below<Io>(mitogen::node&);                                   \
+    template result<void> try_debug_client<Io>(const std::string&);                                \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

@@ -206,6 +206,40 @@ TEST_CASE("a session of one that is gone ends, and says why") {
     CHECK(later.shown.ends_with("(mitogen web1.db) \nit is lost\n"));
 }
 
+TEST_CASE("a second terminal can leave, and what it was shown last is remembered") {
+    std::string screen;
+    const auto at_second = [&screen](std::deque<std::pair<event, std::string>> say) {
+        script terminal(std::move(say));
+        prompt_source from{
+            [](std::string_view line) { return "answer to " + std::string(line); },
+            [] { return std::string(); },
+            [] { return std::string(); },
+            []() -> std::optional<std::string> { return std::nullopt; },
+            [] { return second; },
+            true,
+            [&screen](const std::string& shown) { screen = shown; },
+        };
+        const stop_report stop = report();
+        const std::string place = "web1";
+        const std::string last = screen;
+        const session_end how = prompt_session(terminal, from, stop, place).run(last);
+        return ran{how, terminal.shown, {}, terminal.to_say.size()};
+    };
+    const ran first =
+        at_second({{event::line, "p x"}, {event::line, "p y"}, {event::line, ""},
+                   {event::line, "detach"}});
+    CHECK(first.how == session_end::detached);
+    CHECK(screen == "\nweb1: breakpoint in count at tables.cpp:12, thread 4711\n"
+                    "(mitogen web1) p y\nanswer to print y\n");
+    const ran later = at_second({{event::end_of_file, ""}});
+    CHECK(later.how == session_end::detached);
+    CHECK(later.shown.starts_with(screen + "(mitogen web1) "));
+    CHECK(at_second({{event::hung_up, ""}}).how == session_end::detached);
+    const ran own = lines({"detach", "c"});
+    CHECK(own.how == session_end::go_on);
+    CHECK(own.shown.find("only a second terminal can be left") != std::string::npos);
+}
+
 TEST_CASE("being woken for nothing, or going on after a stop, is only a new prompt") {
     const ran r = run({{event::woken, ""}, {event::went_on, ""}, {event::line, "q"}});
     CHECK(r.how == session_end::quit);

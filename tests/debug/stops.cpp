@@ -223,6 +223,10 @@ int body(mitogen::router& r, std::string_view way, std::string_view what) {
         result(f.get());
     } else if (what == "loop") {
         result(c.call<&on_the_loop>());
+    } else if (what == "two") {
+        auto first = c.call_async<&once>(1);
+        auto second = r.local().call_async<&twice>(2);
+        result(first.get() + second.get());
     } else if (what == "many") {
         std::vector<mitogen::future<int>> all;
         for (int i = 0; i < 50; ++i) all.push_back(r.local().call_async<&once>(1));
@@ -240,6 +244,10 @@ int main(int argc, char** argv) {
     if (argc != 3) {
         std::fputs("usage: stops WHERE WHAT\n", stderr);
         return 2;
+    }
+    if (std::string_view(argv[1]) == "client") { // of the tree that listens there
+        mitogen::debug_client(argv[2]);
+        return 0;
     }
     if (std::string_view(argv[2]) == "silent") { // what says nothing for half a second is lost
         mitogen::broker loop;

@@ -56,6 +56,32 @@ TEST_CASE("one who waits no more is passed over, and the others keep their place
     CHECK(q.grant() == stop_ticket{5, 4});
 }
 
+TEST_CASE("one that is attended elsewhere has no turn, and its place again when it is put back") {
+    terminal_queue q;
+    for (std::uint64_t n = 1; n <= 4; ++n) CHECK(q.add({5, n}) == refusal::none);
+    CHECK(q.attend({5, 2}));
+    CHECK(q.attend({5, 2})); // by another
+    CHECK_FALSE(q.attend({5, 9}));
+    CHECK_FALSE(q.waits({5, 2}));
+    CHECK(q.knows({5, 2}));
+    CHECK(waiting(q) == std::vector<stop_ticket>{{5, 1}, {5, 3}, {5, 4}});
+    CHECK(q.grant() == stop_ticket{5, 1});
+    CHECK(q.attend({5, 1})); // who has the terminal, too
+    CHECK_FALSE(q.holder());
+    CHECK(q.grant() == stop_ticket{5, 3});
+    CHECK(q.put_back({5, 1}));
+    CHECK(q.put_back({5, 2}));
+    CHECK(q.put_back({5, 3}));
+    CHECK_FALSE(q.holder());
+    CHECK_FALSE(q.put_back({5, 3}));
+    CHECK_FALSE(q.put_back({5, 9}));
+    CHECK(waiting(q) == std::vector<stop_ticket>{{5, 1}, {5, 2}, {5, 3}, {5, 4}});
+    CHECK(q.attend({5, 4}));
+    CHECK(q.remove({5, 4}));
+    CHECK_FALSE(q.remove({5, 4}));
+    CHECK(q.of(5).size() == 3);
+}
+
 TEST_CASE("who asks again after it has left stands at the end") {
     terminal_queue q;
     CHECK(q.add({1, 1}) == refusal::none);
@@ -131,16 +157,34 @@ TEST_CASE("all contexts together have a bounded number of places") {
 
 /// The same, as one would write it without a thought about time.
 struct model {
-    std::deque<stop_ticket> all;
+    std::deque<stop_ticket> all;      // those who wait
+    std::deque<stop_ticket> by_age{}; // all that are known
     std::optional<stop_ticket> holder;
 
     bool knows(stop_ticket t) const {
-        return holder == t || std::find(all.begin(), all.end(), t) != all.end();
+        return std::find(by_age.begin(), by_age.end(), t) != by_age.end();
     }
+    bool waits(stop_ticket t) const { return std::find(all.begin(), all.end(), t) != all.end(); }
     refusal add(stop_ticket t) {
         if (knows(t)) return refusal::there;
         all.push_back(t);
+        by_age.push_back(t);
         return refusal::none;
+    }
+    bool attend(stop_ticket t) {
+        if (holder == t) holder.reset();
+        std::erase(all, t);
+        return knows(t);
+    }
+    bool put_back(stop_ticket t) {
+        if (!knows(t) || waits(t)) return false;
+        std::deque<stop_ticket> before = std::move(all);
+        before.push_back(t);
+        all.clear();
+        for (const stop_ticket each : by_age)
+            if (std::find(before.begin(), before.end(), each) != before.end()) all.push_back(each);
+        if (holder == t) holder.reset();
+        return true;
     }
     std::optional<stop_ticket> grant() {
         if (holder || all.empty()) return std::nullopt;
@@ -149,16 +193,12 @@ struct model {
         return holder;
     }
     bool remove(stop_ticket t) {
-        if (!knows(t)) return false;
-        if (holder == t)
-            holder.reset();
-        else
-            std::erase(all, t);
+        if (!attend(t)) return false;
+        std::erase(by_age, t);
         return true;
     }
     std::vector<stop_ticket> of(context_id c) const {
-        std::vector<stop_ticket> found(all.begin(), all.end());
-        if (holder) found.push_back(*holder);
+        std::vector<stop_ticket> found(by_age.begin(), by_age.end());
         std::erase_if(found, [c](stop_ticket t) { return t.context != c; });
         std::sort(found.begin(), found.end());
         return found;
@@ -174,7 +214,9 @@ TEST_CASE("any order of requests gives what a simple queue gives") {
     model m;
     for (int step = 0; step < 2000; ++step) {
         const stop_ticket t{1 + below(4), below(8)};
-        switch (below(5)) {
+        switch (below(7)) {
+        case 5: REQUIRE(q.attend(t) == m.attend(t)); break;
+        case 6: REQUIRE(q.put_back(t) == m.put_back(t)); break;
         case 0:
         case 1: REQUIRE(q.add(t) == m.add(t)); break;
         case 2: REQUIRE(q.grant() == m.grant()); break;
@@ -188,8 +230,9 @@ TEST_CASE("any order of requests gives what a simple queue gives") {
         }
         REQUIRE(q.holder() == m.holder);
         REQUIRE(waiting(q) == std::vector<stop_ticket>(m.all.begin(), m.all.end()));
-        REQUIRE(q.empty() == (m.all.empty() && !m.holder));
+        REQUIRE(q.empty() == m.by_age.empty());
         REQUIRE(q.knows(t) == m.knows(t));
+        REQUIRE(q.waits(t) == m.waits(t));
         REQUIRE(q.of(t.context) == m.of(t.context));
     }
 }

@@ -6,12 +6,15 @@ usage: terminal_test.py STOPS WAY [SCENARIO...]
 
 Each scenario ends with nothing left: the program's processes have gone within eight seconds of its end, and the terminal is as it was.
 """
+import fcntl
 import os
 import pty
 import re
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import termios
 import time
 
@@ -48,7 +51,8 @@ def shell(argv, environment):
 class Program:
     """The program, at a terminal of its own."""
 
-    def __init__(self, *argv, debug=True, echo=True, job=False):
+    def __init__(self, *argv, debug=True, echo=True, job=False, socket="", terminal=True):
+        self.socket = socket
         self.said = b""
         self.read_to = 0
         self.status = None
@@ -60,6 +64,12 @@ class Program:
                 termios.tcsetattr(0, termios.TCSANOW, mode)
             os.write(1, b"begin\n")
             environment = dict(os.environ, MITOGEN_DEBUG="1" if debug else "", STOPS_MARK="stops.%d" % os.getpid())
+            if socket:
+                environment["MITOGEN_DEBUG_SOCKET"] = socket
+            if not terminal:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+                fcntl.ioctl(0, termios.TIOCNOTTY)
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if job:
                 shell(argv, environment)
             os.execve(argv[0], argv, environment)
@@ -175,7 +185,10 @@ class Program:
 
     def close(self):
         for pid in self.left():
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has just gone
+                pass
         if self.status is None:
             try:
                 os.waitpid(self.pid, 0)
@@ -502,6 +515,231 @@ def many(start, way):
     return p
 
 
+# ---- a second terminal ---------------------------------------------------------------------------------------------------------
+
+
+def numbers(listed, how_many, program):
+    found = re.findall(r"^(\d+)  (\S+) ", listed.replace("\r", ""), re.M)
+    check(len(found) == how_many, "not %d in the list: %s" % (how_many, listed), program)
+    return found
+
+
+TOP = re.compile(rb"\(mitogen\) ")
+
+
+def at_top(client, line):
+    """What is said to a line that is typed where nothing is attached, or that leads back there."""
+    client.line(line)
+    begin = client.read_to
+    client.wait_for(TOP)
+    return client.said[begin:client.read_to].decode(errors="replace")
+
+
+def connect(program, start):
+    client = start("client", client_of=program.socket)
+    client.wait_for(TOP)
+    return client
+
+
+def leaves(client):
+    client.line("quit")
+    check(client.wait() == 0, "the client's status", client)
+    client.end()
+
+
+def second_terminal(start, way):
+    """Two stand; the root's own terminal is left alone meanwhile."""
+    p = start("two", socket=True)
+    p.prompt()
+    c = connect(p, start)
+    p.wait_for(rb"left to the second terminal")
+    deadline = time.monotonic() + NO_HANG
+    while len(re.findall(r"breakpoint in", at_top(c, "list"))) < 2 and time.monotonic() < deadline:
+        pass
+    listed = at_top(c, "list")
+    both = numbers(listed, 2, c)
+    check("breakpoint in once at" in listed and "breakpoint in twice at" in listed and "stops.cpp:" in listed and "pid " in listed, "list: " + listed, c)
+    once_number = next(n for n, _ in both if re.search(r"^%s  .*in once" % n, listed, re.M))
+    c.line("attach " + once_number)
+    place = c.prompt()
+    check("stops.cpp:" in c.ask("where") and "doubled = 42" in c.ask("set doubled 42"), "where, set", c)
+    at_top(c, "detach")
+    c.line("attach " + once_number)
+    check(c.prompt() == place, "another context", c)
+    check("set doubled 42" in c.text().rsplit("attach", 1)[1], "the last screen is not repeated", c)
+    c.line("continue")
+    c.wait_for(TOP)
+    check(len(numbers(at_top(c, "list"), 1, c)) == 1, "one is left", c)
+    check("1 goes on" in at_top(c, "continue all"), "continue all", c)
+    check(p.is_silent(0.3), "a prompt at the root's terminal", p)
+    leaves(c)
+    p.prompt()  # of the second turn of twice
+    p.line("continue")
+    check(p.wait() == 0 and "result 44" in p.text(), "no result", p)
+    check(not os.path.exists(p.socket), "the socket is left", p)
+    return p
+
+
+def clients_change(start, way):
+    """The newest one is there; one that is killed, or leaves, loses nothing."""
+    p = start("once", socket=True)
+    place = p.prompt()
+    a = connect(p, start)
+    a.line("attach 1")
+    check(a.prompt() == place, "another context", a)
+    a.ask("where")
+    b = connect(p, start)
+    check("(another terminal)" in at_top(b, "list"), "nobody is there", b)
+    b.line("attach 1")
+    b.prompt()
+    a.wait_for(rb"another terminal attends to it now")
+    a.wait_for(TOP)
+    check("stops.cpp:" in b.text().rsplit("attach 1", 1)[1], "the last screen is not repeated", b)
+    os.kill(b.pid, signal.SIGKILL)
+    check(b.wait() == -signal.SIGKILL, "status", b)
+    a.line("attach 1")
+    a.prompt()
+    a.type("\x04")
+    a.wait_for(TOP)
+    a.type("\x04")
+    check(a.wait() == 0, "Ctrl-D does not leave", a)
+    a.end()
+    check(p.prompt() == place, "the root's terminal has it no more", p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
+def stopped_client(start, way):
+    """One that reads nothing any more holds up nobody."""
+    p = start("once", socket=True)
+    p.prompt()
+    a = connect(p, start)
+    a.line("attach 1")
+    a.prompt()
+    os.kill(a.pid, signal.SIGSTOP)
+    b = connect(p, start)
+    b.line("attach 1")
+    b.prompt()
+    b.line("continue")
+    b.wait_for(TOP)
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    os.kill(a.pid, signal.SIGCONT)
+    check(a.wait() == 0 and b.wait() == 0, "status of the clients", a)
+    a.end()
+    b.end()
+    return p
+
+
+def cast(start, way):
+    """A command to all that stand in some contexts."""
+    p = start("many", socket=True)
+    p.prompt()
+    c = connect(p, start)
+    deadline = time.monotonic() + NO_HANG
+    while len(re.findall(r"breakpoint in", at_top(c, "list"))) < 50 and time.monotonic() < deadline:
+        pass
+    listed = numbers(at_top(c, "list"), 50, c)
+    names = [place for _, place in listed[:3]]
+    some = at_top(c, "cast %s print doubled" % ",".join(names))
+    check(some.count("doubled = 2") == 3, "print to three: " + some, c)
+    check(at_top(c, "cast %s where" % names[0]).count("stops::once") == 1, "where", c)
+    check("3 go on" in at_top(c, "cast %s continue" % ",".join(names)), "continue of three", c)
+    check("nothing has stopped there" in at_top(c, "cast web[1-9] continue"), "an empty set", c)
+    for wrong in ("cast", "cast all", "cast web[ where", "cast all up", "cast all where 1", "cast all print", "attach", "attach x", "attach 0", "attach 999",
+                  "attach 1 2", "continue", "frobnicate", "list 1", "attach 99999999999999999999"):
+        said = at_top(c, wrong).replace("\r", "").split("\n")
+        check(len(said) == 3 and said[1] != "", "%s: %r" % (wrong, said), c)
+    check("47 go on" in at_top(c, "continue all"), "continue all", c)
+    check(p.wait() == 0 and "result 100" in p.text(), "no result", p)
+    check("the program ends" in (c.wait(), c.text())[1], "the client is not told", c)
+    c.end()
+    return p
+
+
+def killed_root(start, way):
+    """All end with the root; what it has left is no obstacle."""
+    p = start("two", socket=True)
+    p.prompt()
+    c = connect(p, start)
+    c.line("attach 1")
+    c.prompt()
+    os.kill(p.pid, signal.SIGKILL)
+    p.wait()
+    check(c.wait() == 0, "the client does not end", c)
+    c.end()
+    p.end(mode=False)
+    again = start("once", socket=p.socket)
+    again.prompt()
+    d = connect(again, start)
+    check("1 goes on" in at_top(d, "continue all"), "the next tree has no client", d)
+    check(again.wait() == 0, "status", again)
+    return again
+
+
+def dump_by_signal(start, way):
+    """SIGUSR1: the whole tree, parent before child, whoever stands there."""
+    p = start("once", socket=True)
+    place = p.prompt()
+    begin = time.monotonic()
+    os.kill(p.pid, signal.SIGUSR1)
+    p.wait_for(rb"this context\r?\n")
+    p.wait_for(rb"waits for the debugger")
+    check(time.monotonic() - begin < 2, "the dump is late", p)
+    dump = p.text().split("this context", 1)[1]
+    names = re.findall(r"^(\S+) \(context", dump, re.M)
+    check(names == sorted(names) and (way == "root" or place in names), "the contexts: %s" % names, p)
+    p.line("continue")
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
+def only_client(start, way):
+    """A root without a terminal waits for one that comes."""
+    p = start("once", socket=True, terminal=False)
+    p.wait_for(rb"it waits for `mitogen-debug ")
+    c = connect(p, start)
+    c.line("attach 1")
+    c.prompt()
+    at_top(c, "detach")
+    leaves(c)
+    c = connect(p, start)
+    check("1 goes on" in at_top(c, "continue all"), "continue", c)
+    check(p.wait() == 0 and "result 42" in p.text(), "no result", p)
+    return p
+
+
+def other_user(start, way):
+    """Nobody else's is let in."""
+    if os.getuid() != 0:
+        return None
+    p = start("once", socket=True)
+    p.prompt()
+    directory = os.path.dirname(p.socket)
+    check(os.stat(directory).st_mode & 0o777 == 0o700, "the directory is not private", p)
+    os.chmod(os.path.dirname(directory), 0o755)
+    os.chmod(directory, 0o755)  # as if it had been made by somebody careless
+    os.chmod(p.socket, 0o666)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            import socket
+            os.setuid(65534)
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(p.socket)
+            s.sendall(b"mitogen-debug\nlist\n")
+            os._exit(len(s.recv(100)) != 0)
+        except ConnectionError:
+            os._exit(0)
+        except BaseException:
+            os._exit(2)
+    check(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, "another user is answered", p)
+    p.wait_for(rb"refused a debugger's terminal")
+    p.line("continue")
+    check(p.wait() == 0, "status", p)
+    return p
+
+
 def no_terminal(stops, way):
     """A root without a terminal: a report, and it goes on."""
     import subprocess
@@ -516,9 +754,10 @@ def no_terminal(stops, way):
 
 SCENARIOS = {f.__name__: f for f in (once, commands, again, break_at, twice, interrupts, two_interrupts, nursery_fails, hangs, cancel_queued, killed, silent,
                                      body_throws, returns, threads, no_echo, end_of_file, stopped, root_is_killed, hangs_up, throws, task,
-                                     loop, unarmed, many)}
+                                     loop, unarmed, many, second_terminal, clients_change, stopped_client, cast, killed_root, only_client, dump_by_signal,
+                                     other_user)}
 # What needs a context that is not the program itself.
-BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at"}
+BELOW = {"nursery_fails", "killed", "silent", "cancel_queued", "body_throws", "returns", "task", "loop", "break_at", "second_terminal", "killed_root"}
 
 
 def main(stops, way, names):
@@ -527,8 +766,11 @@ def main(stops, way, names):
         begin = time.monotonic()
         programs = []
 
-        def start(what, **options):
-            programs.append(Program(stops, way, what, **options))
+        def start(what, client_of=None, socket=None, **options):
+            if socket is True:
+                socket = os.path.join(tempfile.mkdtemp(prefix="stops."), "private", "debug")
+            argv = (stops, "client", client_of) if client_of else (stops, way, what)
+            programs.append(Program(*argv, socket=socket, **options))
             return programs[-1]
 
         try:
@@ -536,7 +778,7 @@ def main(stops, way, names):
                 no_terminal(stops, way)
             else:
                 p = SCENARIOS[name](start, way)
-                if not isinstance(p, tuple):
+                if isinstance(p, Program):
                     p.end()
             print("ok    %-16s %5.1f s" % (name, time.monotonic() - begin), flush=True)
         except Wrong as why:
@@ -545,6 +787,8 @@ def main(stops, way, names):
         finally:
             for p in programs:
                 p.close()
+                if p.socket:
+                    shutil.rmtree(os.path.dirname(os.path.dirname(p.socket)), ignore_errors=True)
     return 1 if failed else 0
 
 

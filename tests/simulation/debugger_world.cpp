@@ -4,6 +4,8 @@
 #include "../support/engine.hpp"
 #include "stop_book.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <map>
@@ -121,7 +123,113 @@ public:
     void abandon() noexcept override {}
 };
 
+/// A second terminal, which attends to what it likes, and leaves after a while.
+class scripted_client final : public mitogen::detail::prompt_terminal {
+    book& book_ = *book::here();
+    sim_io io_{};
+    sim_io::parker woken_{io_};
+    sim::random dice_;
+    std::vector<std::uint64_t> listed_{};
+    std::optional<std::size_t> attends_{}; // to that stop
+    std::uint64_t lines_;                  // until it leaves
+
+    event types(const char* text, std::string& line, typed what = typed::nothing) {
+        line = text;
+        if (attends_) book_.client_types(*attends_, what);
+        return event::line;
+    }
+    event types_at_stop(std::string& line) {
+        switch (dice_.below(12)) {
+        case 0: return types("where", line);
+        case 1: return types("print x", line);
+        case 2: return types("nonsense", line);
+        case 3:
+        case 4: return types("detach", line);
+        case 5: return event::end_of_file;
+        case 6: return event::hung_up;
+        case 7: return types("quit", line, typed::quit);
+        default: return types("continue", line, typed::go_on);
+        }
+    }
+    event types_at_top(std::string& line) {
+        switch (dice_.below(16)) {
+        case 0: return types("contexts", line);
+        case 1: return types("nonsense", line);
+        case 2: return types("cast all print x", line);
+        case 3: {
+            const bool quits = dice_.chance(0.3);
+            book_.client_casts(quits ? typed::quit : typed::go_on);
+            return types(quits ? "cast all quit" : "continue all", line);
+        }
+        case 4: return event::end_of_file;
+        case 5:
+        case 6:
+        case 7: return types("list", line);
+        default:
+            if (listed_.empty()) return types("list", line);
+            line = "attach " + std::to_string(listed_[dice_.below(listed_.size())]);
+            return event::line;
+        }
+    }
+
+public:
+    explicit scripted_client(std::uint64_t seed) : dice_(seed), lines_(1 + dice_.below(25)) {}
+
+    bool begin() override { return true; }
+    void end() override {}
+    event read(std::string& line) override {
+        if (woken_.park_until(io_.now() + dice_.between(0, 200 * ms))) return event::woken;
+        if (lines_ == 0 || --lines_ == 0) return event::hung_up;
+        return attends_ ? types_at_stop(line) : types_at_top(line);
+    }
+    bool write(std::string_view text) override {
+        constexpr std::string_view mark = ": breakpoint in stop";
+        const std::size_t at = text.find(mark);
+        if (text == "(mitogen) ") {
+            attends_.reset();
+        } else if (text.find("  pid ") != text.npos) {
+            read_list(text);
+        } else if (at != text.npos) {
+            std::size_t number = 0;
+            std::from_chars(text.data() + at + mark.size(), text.data() + text.size(), number);
+            attends_ = number;
+            book_.client_attends(number);
+        }
+        io_.relax();
+        return !dice_.chance(0.01);
+    }
+    void read_list(std::string_view text) {
+        listed_.clear();
+        for (; !text.empty(); text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1)) {
+            std::uint64_t number = 0;
+            std::from_chars(text.data(), text.data() + text.size(), number);
+            listed_.push_back(number);
+        }
+    }
+    void wake() noexcept override { woken_.unpark(); }
+    void interrupt_program() noexcept override {}
+    void abandon() noexcept override {}
+};
+
+/// Second terminals, one after the other.
+void run_clients(mitogen::detail::tree_stops<sim_io>& stops, std::uint64_t seed) {
+    sim::random dice(seed);
+    sim_io io;
+    const std::atomic<bool> ends{false};
+    for (std::uint64_t n = 1 + dice.below(4); n > 0; --n) {
+        io.sleep_for(dice.between(0, 500 * ms));
+        scripted_client client(dice.next());
+        mitogen::detail::client_session<sim_io>(stops, client, ends).run();
+    }
+}
+
 // ---- the debuggers
+
+/// Where second terminals come to.
+mitogen::detail::tree_stops<sim_io>*& stops_of_root() {
+    static thread_local mitogen::detail::tree_stops<sim_io>* of = nullptr;
+    return of;
+}
 
 /// By process: those of other worlds have gone.
 std::map<std::uint32_t, std::weak_ptr<mitogen::detail::stopping_place>>& places() {
@@ -159,6 +267,7 @@ std::shared_ptr<mitogen::detail::debugging<sim_io>> make_debugger(node_core& nod
                                                                     &scripted_terminal::open);
     places()[book::kernel().self().pid] = made;
     if (!is_root) return made;
+    stops_of_root() = &made->stops_of_tree();
     auto& handlers = handlers_of::get(node);
     const auto serve =
         handlers.select(mitogen::header{.handle = mitogen::handles::stop}, [] { return true; })
@@ -317,6 +426,7 @@ class program {
     sim_io io_{};
     std::vector<std::pair<mitogen::context, std::size_t>> up_{}; // with its depth
     std::vector<mitogen::future<int>> calls_{};
+    std::vector<sim_io::thread> clients_{};
 
     const mitogen::context& somebody() { return up_[dice_.below(up_.size())].first; }
 
@@ -405,6 +515,11 @@ public:
     }
 
     void use() {
+        if (book_.has_clients)
+            for (std::uint64_t n = 1 + dice_.below(3); n > 0; --n)
+                clients_.emplace_back(io_, "client", [seed = dice_.next()] {
+                    run_clients(*stops_of_root(), seed);
+                });
         for (std::uint64_t n = 1 + dice_.below(10); n > 0; --n) {
             start_one();
             if (dice_.chance(0.4)) io_.sleep_for(dice_.between(0, 400 * ms));
@@ -463,6 +578,7 @@ sim::outcome run(std::uint64_t seed, std::size_t trace_lines, std::string* trace
         notes.passes_by = true;
     }
     notes.without_terminal = dice.chance(0.05);
+    notes.has_clients = dice.chance(0.3);
     sim::fleet fleet({.seed = seed, .faults = f, .trace_lines = trace_lines});
     striker strikes(fleet.world().kernel(), notes, seed);
     fleet.world().kernel().observer = &strikes;

@@ -34,6 +34,8 @@ struct record {
     bool gave_up = false;  ///< a scope has ended it while it waited
     bool returned = false;
     typed said = typed::nothing;
+    bool told_to_go_on = false; ///< by any terminal, which may not be the one that attends to it
+    bool told_to_quit = false;
     mitogen::instant said_at = 0;
 };
 
@@ -52,6 +54,7 @@ public:
     std::size_t longest_queue = 0;
     bool without_terminal = false; ///< now and then there is none
     bool passes_by = false;        ///< who does not answer
+    bool has_clients = false;      ///< second terminals come and go
     bool ends_contexts = false;    ///< some are ended by the program itself
     std::int64_t slowness = 0;     ///< how long a message may take, beside its way
 
@@ -104,6 +107,7 @@ public:
         say(r, how ? "goes on" : std::string("ends: ") + how.error().what());
         const std::int64_t bound = second + slowness;
         const bool excused = struck(r);
+        if (has_clients) return returns_beside_clients(r, how, excused);
         if (r.said != typed::nothing && !excused && now() - r.said_at > bound)
             fail(r, "goes on " + std::to_string((now() - r.said_at) / ms) + " ms later");
         if (how) {
@@ -122,6 +126,22 @@ public:
         if (r.deadline != mitogen::never && now() - r.deadline > bound)
             fail(r, "is late, and is told so " + std::to_string((now() - r.deadline) / ms) +
                         " ms later");
+    }
+
+    /// What is typed at a terminal that has just lost it to another does not count.
+    void returns_beside_clients(record& r, const mitogen::result<void>& how, bool excused) {
+        if (how) {
+            if (excused || r.told_to_go_on || without_terminal || passes_by) return;
+            if (r.prompted || !ends_contexts) fail(r, "goes on, and nobody has said so");
+            return;
+        }
+        if (how.error().reason() == mitogen::reason::debugger_quit) {
+            if (!r.told_to_quit) fail(r, "quits, and nobody has said so");
+            return;
+        }
+        r.gave_up = true;
+        if (r.prompted && !excused)
+            fail(r, std::string("is attended to, and ended: ") + how.error().what());
     }
 
     /// Those who still stand or wait, as far as they can.
@@ -154,6 +174,7 @@ public:
         say(r, "has the terminal");
         if (at_prompt_) fail(r, "a second one stands at the terminal");
         at_prompt_ = &r;
+        if (has_clients) return attended(r);
         if (r.prompted) fail(r, "it is shown twice");
         r.prompted = true;
         if (!r.arrived) fail(r, "nobody has asked for it");
@@ -168,6 +189,27 @@ public:
         }
     }
 
+    /// At whichever terminal.
+    void attended(record& r) {
+        r.prompted = true;
+        if (!r.arrived) fail(r, "nobody has asked for it");
+        if (r.gave_up) fail(r, "is attended to, and waits no more");
+    }
+
+    /// At a second terminal.
+    void client_attends(std::size_t number) {
+        say(all_.at(number), "is attended to");
+        attended(all_.at(number));
+    }
+    void client_types(std::size_t number, typed what) { tell(all_.at(number), what); }
+    void client_casts(typed what) {
+        for (record* r : arrived_) tell(*r, what);
+    }
+    static void tell(record& r, typed what) {
+        if (what == typed::go_on) r.told_to_go_on = true;
+        if (what == typed::quit) r.told_to_quit = true;
+    }
+
     /// A line, or the like, is typed.
     void types(typed what) {
         record* const r = at_prompt_;
@@ -179,6 +221,7 @@ public:
                 if (const sim::process_state* p = kernel().find(pid); !p || p->ended)
                     fail(*r, "has the terminal, and process " + std::to_string(pid) + " was ended");
         }
+        tell(*r, what);
         if (what == typed::nothing) return;
         r->said = what;
         r->said_at = now();
@@ -189,7 +232,7 @@ public:
         if (!r) return;
         r->over = true;
         say(*r, "has it no more");
-        if (r->said == typed::nothing && !struck(*r))
+        if (r->said == typed::nothing && !struck(*r) && !has_clients)
             fail(*r, "its session ends, and nobody has said so");
     }
 

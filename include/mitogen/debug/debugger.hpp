@@ -10,16 +10,19 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/child/child_stderr.hpp>
 #include <mitogen/debug/breakpoint.hpp>
+#include <mitogen/debug/clients/client_server.hpp>
 #include <mitogen/debug/code_place.hpp>
 #include <mitogen/debug/crashes/crash_log.hpp>
 #include <mitogen/debug/crashes/crash_text.hpp>
 #include <mitogen/debug/debugging.hpp>
+#include <mitogen/debug/dump_signal.hpp>
 #include <mitogen/debug/entry_stops.hpp>
 #include <mitogen/debug/frames/own_frames.hpp>
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/stopped_threads.hpp>
 #include <mitogen/debug/terminal/prompt_terminal.hpp>
 #include <mitogen/debug/terminal/terminal_server.hpp>
+#include <mitogen/debug/terminal/tree_stops.hpp>
 #include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
 #include <mitogen/io/policy.hpp>
@@ -32,11 +35,13 @@
 #include <mitogen/task/task.hpp>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -48,7 +53,13 @@ class debugger final : public debugging<Io> {
     basic_router_core<Io>& node_;
     stopped_threads<Io> stopped_;
     std::optional<terminal_server<Io>> terminal_; // of a root
+    struct nothing {};
+    // of a root that is debugged, where there are sockets
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, client_server<Io>, nothing>>
+        clients_;
     std::optional<crash_log<Io>> crashes_;        // of a root that is debugged
+    std::unique_ptr<std::conditional_t<io::has_local_sockets<Io>, dump_signal<Io>, nothing>>
+        dumps_; // the same
     mutex mutex_{node_};
     condition left_;
     std::size_t inside_ = 0; // under mutex_
@@ -60,6 +71,17 @@ class debugger final : public debugging<Io> {
             return &own_terminal::open;
         else
             return &no_terminal;
+    }
+
+    /// Where the environment names a socket, who stops waits for a client if there is no terminal.
+    void let_clients_come() {
+        const char* const named = std::getenv("MITOGEN_DEBUG_SOCKET");
+        const std::string path = named ? named : "";
+        clients_ = std::make_unique<client_server<Io>>(node_, stops_of_tree());
+        if (const result<void> open = clients_->open(path); !open)
+            return log::write(log::level::warning,
+                              std::string("no second terminal can come: ") + open.error().what());
+        if (!path.empty()) terminal_->await_client(path);
     }
 
     /// While it is inside, the router is there.
@@ -86,7 +108,16 @@ public:
         : node_(node), stopped_(node) {
         if (is_root) terminal_.emplace(node, open_terminal);
         if (is_root && armed()) crashes_.emplace(node);
+        if constexpr (io::has_local_sockets<Io>)
+            if (is_root && armed()) {
+                let_clients_come();
+                dumps_ = std::make_unique<dump_signal<Io>>(node);
+                dumps_->begin();
+            }
     }
+
+    /// Of a root: what has stopped in its tree.
+    tree_stops<Io>& stops_of_tree() noexcept { return terminal_->stops(); }
 
     bool armed() const noexcept override { return node_.rules().debug; }
 
@@ -113,7 +144,7 @@ public:
     }
 
     void context_ends() override {
-        if (terminal_) return terminal_->tell_who_stands();
+        if (terminal_) return stops_of_tree().tell_who_stands();
         stopped_.context_ends();
     }
 
@@ -123,6 +154,10 @@ public:
             closed_ = true;
         }
         if (terminal_) terminal_->close(); // what stands here goes on as somebody says
+        if constexpr (io::has_local_sockets<Io>) {
+            if (clients_) clients_->close();
+            if (dumps_) dumps_->close();
+        }
         if (crashes_) crashes_->close();
         stopped_.close();
         std::unique_lock lock(mutex_);
@@ -133,6 +168,10 @@ public:
 
     void abandon() noexcept override {
         if (terminal_) terminal_->abandon();
+        if constexpr (io::has_local_sockets<Io>) {
+            if (clients_) clients_->abandon();
+            if (dumps_) dumps_->abandon();
+        }
         if (crashes_) crashes_->abandon();
         process_wide<stopping_places>().forget();
         process_wide<watched_variables>().forget();

@@ -34,6 +34,9 @@ struct stop_report {
     std::uint64_t ticket = 0; ///< its number in that context, never the same twice
     std::uint8_t cause = 0;   ///< a stop_cause
     std::uint64_t thread = 0; ///< the system's number of it
+    bool is_task = false;     ///< it is a task that stands, and its thread goes on
+    std::uint64_t process = 0;
+    std::string host{}; ///< as that calls itself
     std::string function{};   ///< where it stands; empty if that is not known
     std::string file{};
     std::uint32_t line = 0;
@@ -42,8 +45,6 @@ struct stop_report {
 
     /// Most bytes of each text.
     static constexpr std::size_t longest_text = 1024;
-
-
 };
 
 /// The first word of what the root asks of a thread that has stopped: it has the terminal now. Any

@@ -12,7 +12,9 @@
 #include <mitogen/debug/stop_report.hpp>
 #include <mitogen/debug/tree_dump.hpp>
 #include <mitogen/debug/watched.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/node/router_core.hpp>
+#include <mitogen/os/machine.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/message.hpp>
 #include <mitogen/scope/scope.hpp>
@@ -70,6 +72,8 @@ class stopped_threads {
     stop_ptr begin(stop_report report) {
         auto s = std::make_shared<one>();
         s->report = std::move(report);
+        s->report.process = static_cast<std::uint64_t>(node_.loop().io().own_pid());
+        if constexpr (io::has_local_sockets<Io>) s->report.host = os::host_name();
         {
             const std::lock_guard lock(mutex_);
             if (closed_) return nullptr;
@@ -173,6 +177,7 @@ public:
 
     /// Stops the task that awaits it.
     task<void> stop_task(stop_report report) {
+        report.is_task = true;
         const stop_ptr s = begin(std::move(report));
         if (!s) co_return;
         // g++ 12 destroys twice what a temporary in a co_await holds: this holds nothing

@@ -44,6 +44,13 @@ MITOGEN_COLD inline std::string user_name(unsigned uid) {
     return "uid" + number;
 }
 
+/// What this host calls itself.
+inline std::string host_name() {
+    ::utsname u{};
+    static_cast<void>(::uname(&u));
+    return u.nodename;
+}
+
 /// "user@host:pid" of this process: the default name by which its children show whose they are.
 inline std::string identity_text() {
     ::utsname u{};

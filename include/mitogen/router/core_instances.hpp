@@ -53,6 +53,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template void detail::stop_here<Io>(const detail::code_place&);                                \
     template task<void> detail::stop_task_here<Io>(detail::code_place);                            \
     template std::string detail::dump_below<Io>(mitogen::node&);                                   \
+    template result<void> try_debug_client<Io>(const std::string&);                                \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

@@ -27,6 +27,7 @@ enum class prompt_verb : std::uint8_t {
     set,
     break_at,
     remove_break,
+    detach, ///< leaves it to others, as it stands
     go_on,
     quit,
     help,
@@ -46,7 +47,7 @@ inline constexpr prompt_word prompt_words[] = {
     {"u", prompt_verb::up},            {"down", prompt_verb::down},
     {"d", prompt_verb::down},          {"contexts", prompt_verb::contexts},
     {"threads", prompt_verb::threads}, {"tasks", prompt_verb::threads},
-    {"dump", prompt_verb::dump},
+    {"dump", prompt_verb::dump},       {"detach", prompt_verb::detach},
     {"print", prompt_verb::print},     {"p", prompt_verb::print},
     {"set", prompt_verb::set},         {"break", prompt_verb::break_at},
     {"b", prompt_verb::break_at},      {"delete", prompt_verb::remove_break},
@@ -69,7 +70,8 @@ inline constexpr std::string_view prompt_help =
     "delete FUNCTION    no more\n"
     "continue           go on; the next one that has stopped is shown (also: Ctrl-D)\n"
     "quit               go on with an error, mitogen::debugger_quit, which the caller gets\n"
-    "Ctrl-C twice within two seconds ends the program.\n";
+    "Ctrl-C twice within two seconds ends the program.\n"
+    "At a second terminal (mitogen-debug) `detach` and Ctrl-D leave it as it stands.\n";
 
 /// One line, taken apart.
 struct prompt_line {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// prompt_session.hpp: one thread of the tree that stands at the root's terminal: what is shown of
-// it and asked of it, until somebody says how it goes on.
+// prompt_session.hpp: one thread of the tree that stands at a terminal: what is shown of it and
+// asked of it, until somebody says how it goes on.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
@@ -32,14 +32,19 @@ struct prompt_source {
     unique_function<std::string()> dump;                     ///< what each of them is at
     unique_function<std::optional<std::string>()> gone; ///< why it does not stand there any more
     unique_function<instant()> now;
+    /// At a second terminal: whoever leaves that leaves the thread as it stands.
+    bool may_detach = false;
+    /// What the terminal shows now of this thread, for who comes to it later.
+    unique_function<void(const std::string&)> remember{};
 };
 
 /// How a session has ended.
 enum class session_end : std::uint8_t {
     go_on,
     quit,
-    gone,   ///< it stands there no more
-    broken, ///< by a second Ctrl-C
+    gone,     ///< it stands there no more
+    broken,   ///< by a second Ctrl-C
+    detached, ///< it stands as it stood, and waits
 };
 
 /// Shows where a thread has stopped, as one line and, if it is asked for, as a stack. The names
@@ -101,6 +106,8 @@ class basic_prompt_session {
     prompt_source& from_;
     stop_view view_;
     const std::string prompt_;
+    const std::string header_;
+    std::string shown_; // since the last command
     std::size_t frame_ = 0;
     instant interrupted_ = 0;
 
@@ -111,6 +118,13 @@ class basic_prompt_session {
         if (text.empty()) return;
         if (text.back() != '\n') text += '\n';
         (void)terminal_.write(text);
+        shown_ += text;
+    }
+
+    /// For who comes later: where it stands, and the last command with what was shown.
+    void remember(std::string_view typed) {
+        if (from_.remember && !shown_.empty())
+            from_.remember(header_ + "\n" + prompt_ + visible_name(typed, 80) + "\n" + shown_);
     }
 
     std::string frame_line(std::size_t number) {
@@ -158,6 +172,10 @@ class basic_prompt_session {
         case prompt_verb::set: say(ask("set", line.rest, "set NAME VALUE")); break;
         case prompt_verb::break_at: say(from_.ask("break " + std::string(line.rest))); break;
         case prompt_verb::remove_break: say(ask("delete", line.rest, "delete FUNCTION")); break;
+        case prompt_verb::detach:
+            if (from_.may_detach) return session_end::detached;
+            say("only a second terminal can be left: see mitogen-debug");
+            break;
         case prompt_verb::go_on: return session_end::go_on;
         case prompt_verb::quit: return session_end::quit;
         case prompt_verb::help: say(std::string(prompt_help)); break;
@@ -174,8 +192,11 @@ class basic_prompt_session {
         switch (what) {
         case prompt_terminal::event::line:
         case prompt_terminal::event::went_on: break;
-        case prompt_terminal::event::hung_up: return session_end::go_on;
-        case prompt_terminal::event::end_of_file: say("continue"); return session_end::go_on;
+        case prompt_terminal::event::hung_up:
+            return from_.may_detach ? session_end::detached : session_end::go_on;
+        case prompt_terminal::event::end_of_file:
+            say(from_.may_detach ? "detach" : "continue");
+            return from_.may_detach ? session_end::detached : session_end::go_on;
         case prompt_terminal::event::interrupt: {
             (void)terminal_.write("\n");
             const instant now = from_.now();
@@ -196,12 +217,13 @@ class basic_prompt_session {
 public:
     /// `place`: the path of the context. All outlive it.
     basic_prompt_session(prompt_terminal& terminal, prompt_source& from, const stop_report& stop,
-                   const std::string& place)
-        : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") ") {
-        say("\n" + place + ": " + view_.text());
-    }
+                         const std::string& place)
+        : terminal_(terminal), from_(from), view_(stop), prompt_("(mitogen " + place + ") "),
+          header_("\n" + place + ": " + view_.text()) {}
 
-    session_end run() {
+    /// `screen`: what was shown of it the last time, if there was one.
+    session_end run(const std::string& screen = {}) {
+        say(screen.empty() ? header_ : screen);
         for (;;) {
             if (const auto why = from_.gone()) {
                 say(*why);
@@ -210,9 +232,11 @@ public:
             (void)terminal_.write(prompt_);
             std::string text;
             const prompt_terminal::event what = terminal_.read(text);
-            const std::optional<session_end> end =
-                what == prompt_terminal::event::line ? obey(text) : notice(what);
+            const bool line = what == prompt_terminal::event::line;
+            shown_.clear();
+            const std::optional<session_end> end = line ? obey(text) : notice(what);
             if (end) return *end;
+            if (line) remember(text);
         }
     }
 };

@@ -204,6 +204,16 @@ inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) 
     errno = before;
 }
 
+/// The signal by which people ask a program what it is at.
+inline constexpr int dump_number = SIGUSR1;
+
+/// True if nobody in this process has said what becomes of that signal.
+inline bool is_default(int number) noexcept {
+    struct ::sigaction now {};
+    return ::sigaction(number, nullptr, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
+           now.sa_handler == SIG_DFL;
+}
+
 /// While it exists, each of these signals that this process gets becomes a byte that can be read
 /// from fd(). A handler that the program has is called as well. If it has none, the third signal
 /// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
