@@ -154,6 +154,7 @@
 #include <mitogen/nursery/signal_hook.hpp>
 #include <mitogen/os/command/command_process.hpp>
 #include <mitogen/os/command/group_guard.hpp>
+#include <mitogen/os/command/pipe_holders.hpp>
 #include <mitogen/os/command/start_program.hpp>
 #include <mitogen/os/crash/crash_report.hpp>
 #include <mitogen/os/epoll.hpp>

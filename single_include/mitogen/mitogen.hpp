@@ -9954,6 +9954,9 @@ struct command_result {
     bool timed_out = false;    ///< its time limit was reached, and it was ended
     std::uint64_t out_cut = 0; ///< bytes that are missing in the middle of `out`
     std::uint64_t err_cut = 0;
+    /// "PID NAME" of what goes on and holds one of its outputs open: it has left the process group,
+    /// or was left running. At most 16, where that can be seen: with /proc, of the same user
+    std::vector<std::string> left{};
 
     /// True if it has returned 0 within its time.
     bool success() const noexcept { return status.success() && !timed_out; }
@@ -32375,6 +32378,7 @@ struct command_said {
 struct command_ended {
     exit_status status{};
     bool timed_out = false;
+    std::vector<std::string> left{}; ///< as command_result::left
 };
 
 using command_dialog = dialog<void(command_input, command_said)>;
@@ -32985,6 +32989,49 @@ public:
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/command/pipe_holders.hpp ----
+// pipe_holders.hpp: which processes hold a pipe open.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// "PID NAME" of the processes but this one that have an end of the pipe `fd` open, at most `most`,
+/// as far as this user may see that: of its own processes, where there is /proc.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::string> holders_of_pipe(int fd, std::size_t most) {
+    std::vector<std::string> found;
+    struct ::stat s {};
+    ::DIR* const all = ::fstat(fd, &s) == 0 ? ::opendir("/proc") : nullptr;
+    if (!all) return found;
+    const std::string wanted = "pipe:[" + std::to_string(s.st_ino) + "]";
+    const std::string own = std::to_string(::getpid());
+    while (const ::dirent* process = ::readdir(all)) {
+        const std::string pid = process->d_name;
+        if (found.size() == most) break;
+        if (pid[0] < '1' || pid[0] > '9' || pid == own) continue;
+        const std::string files = "/proc/" + pid + "/fd";
+        ::DIR* const open = ::opendir(files.c_str());
+        if (!open) continue;
+        bool holds = false;
+        while (const ::dirent* file = holds ? nullptr : ::readdir(open)) {
+            char name[64];
+            const auto n =
+                ::readlink((files + "/" + file->d_name).c_str(), name, sizeof name);
+            holds = n > 0 && wanted == std::string(name, static_cast<std::size_t>(n));
+        }
+        ::closedir(open);
+        if (!holds) continue;
+        std::string name = small_file(("/proc/" + pid + "/comm").c_str());
+        if (!name.empty() && name.back() == '\n') name.pop_back();
+        found.push_back(pid + " " + name);
+    }
+    ::closedir(all);
+    return found;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/command/command_pump.hpp ----
 // command_pump.hpp: runs a command in this context, and passes on what it reads and says.
 
@@ -33067,9 +33114,11 @@ class command_pump {
     instant drained_ = never; // when nothing more is waited for that others may still say
     bool draining_ = true;
     bool timed_out_ = false;
+    std::vector<std::string> left_{}; // who holds an output open
     std::string block_ = std::string(command_piece, '\0');
 
     static constexpr duration_ns drain_time = 200'000'000;
+    static constexpr std::size_t most_left = 16;
 
 public:
     command_pump(mitogen::node& node, const command_order& order, command_port& port,
@@ -33104,7 +33153,7 @@ public:
             if (over && unsaid_.empty() && !open()) break;
             sleep(over);
         }
-        return command_ended{*process_.status(), timed_out_};
+        return command_ended{*process_.status(), timed_out_, std::move(left_)};
     }
 
 private:
@@ -33138,9 +33187,8 @@ private:
         const std::string text = name + ": " + os::errno_text(number) + "\n";
         const std::uint8_t where = order_.pty ? command_said::out : command_said::err;
         if (result<void> said = port_.say(where, text, never); !said) return said.error();
-        return std::optional(command_ended{{.code = number == ENOENT || number == ENOTDIR ? 127
-                                                                                          : 126},
-                                           false});
+        return std::optional(command_ended{
+            {.code = number == ENOENT || number == ENOTDIR ? 127 : 126}, false, {}});
     }
 
     /// What others than the command hold open does not count any more, but what is there already.
@@ -33149,6 +33197,7 @@ private:
         for (output& o : outputs_) {
             if (!*o.fd) continue;
             o.left = os::unread(o.fd->get());
+            if (left_.empty()) left_ = os::holders_of_pipe(o.fd->get(), most_left);
             if (o.left == 0) o.fd->reset();
         }
     }
@@ -33393,8 +33442,9 @@ MITOGEN_COLD inline error with_said(const error& why, command_output& output) {
         if (text->empty()) continue;
         const std::size_t from = text->size() > most ? text->size() - most : 0;
         d.text += std::string("; its standard ") + name + (from ? " ended with: " : " was: ") +
-                  text->substr(from);
+                  visible_text(std::string_view(*text).substr(from));
     }
+    if (!d.original) d.original = std::make_shared<const error>(why);
     d.what.clear(); // composed anew
     return error(std::move(d));
 }
@@ -33483,7 +33533,8 @@ result<command_result> run_command(mitogen::node& node, context_id where,
     }();
     if (!ended) return with_said(ended.error(), output);
     output.end();
-    command_result done{.status = ended->status, .timed_out = ended->timed_out};
+    command_result done{.status = ended->status, .timed_out = ended->timed_out,
+                        .left = std::move(ended->left)};
     output.take(done);
     return done;
 }

@@ -261,6 +261,7 @@ TEST_CASE("what a command leaves running") {
         CHECK(done.status.code == 5);
         REQUIRE_FALSE(done.err.empty());
         CHECK(runs(std::stoi(done.err)));
+        CHECK(done.left == std::vector{done.err.substr(0, done.err.size() - 1) + " sleep"});
         ::kill(std::stoi(done.err), SIGKILL);
     }
 }

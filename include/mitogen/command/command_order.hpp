@@ -46,6 +46,7 @@ struct command_said {
 struct command_ended {
     exit_status status{};
     bool timed_out = false;
+    std::vector<std::string> left{}; ///< as command_result::left
 };
 
 using command_dialog = dialog<void(command_input, command_said)>;

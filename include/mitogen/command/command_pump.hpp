@@ -12,6 +12,7 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/command/command_process.hpp>
+#include <mitogen/os/command/pipe_holders.hpp>
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/poll.hpp>
 #include <mitogen/scope/interrupted.hpp>
@@ -106,9 +107,11 @@ class command_pump {
     instant drained_ = never; // when nothing more is waited for that others may still say
     bool draining_ = true;
     bool timed_out_ = false;
+    std::vector<std::string> left_{}; // who holds an output open
     std::string block_ = std::string(command_piece, '\0');
 
     static constexpr duration_ns drain_time = 200'000'000;
+    static constexpr std::size_t most_left = 16;
 
 public:
     command_pump(mitogen::node& node, const command_order& order, command_port& port,
@@ -143,7 +146,7 @@ public:
             if (over && unsaid_.empty() && !open()) break;
             sleep(over);
         }
-        return command_ended{*process_.status(), timed_out_};
+        return command_ended{*process_.status(), timed_out_, std::move(left_)};
     }
 
 private:
@@ -177,9 +180,8 @@ private:
         const std::string text = name + ": " + os::errno_text(number) + "\n";
         const std::uint8_t where = order_.pty ? command_said::out : command_said::err;
         if (result<void> said = port_.say(where, text, never); !said) return said.error();
-        return std::optional(command_ended{{.code = number == ENOENT || number == ENOTDIR ? 127
-                                                                                          : 126},
-                                           false});
+        return std::optional(command_ended{
+            {.code = number == ENOENT || number == ENOTDIR ? 127 : 126}, false, {}});
     }
 
     /// What others than the command hold open does not count any more, but what is there already.
@@ -188,6 +190,7 @@ private:
         for (output& o : outputs_) {
             if (!*o.fd) continue;
             o.left = os::unread(o.fd->get());
+            if (left_.empty()) left_ = os::holders_of_pipe(o.fd->get(), most_left);
             if (o.left == 0) o.fd->reset();
         }
     }

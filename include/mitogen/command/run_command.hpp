@@ -157,8 +157,9 @@ MITOGEN_COLD inline error with_said(const error& why, command_output& output) {
         if (text->empty()) continue;
         const std::size_t from = text->size() > most ? text->size() - most : 0;
         d.text += std::string("; its standard ") + name + (from ? " ended with: " : " was: ") +
-                  text->substr(from);
+                  visible_text(std::string_view(*text).substr(from));
     }
+    if (!d.original) d.original = std::make_shared<const error>(why);
     d.what.clear(); // composed anew
     return error(std::move(d));
 }
@@ -247,7 +248,8 @@ result<command_result> run_command(mitogen::node& node, context_id where,
     }();
     if (!ended) return with_said(ended.error(), output);
     output.end();
-    command_result done{.status = ended->status, .timed_out = ended->timed_out};
+    command_result done{.status = ended->status, .timed_out = ended->timed_out,
+                        .left = std::move(ended->left)};
     output.take(done);
     return done;
 }

@@ -86,6 +86,9 @@ struct command_result {
     bool timed_out = false;    ///< its time limit was reached, and it was ended
     std::uint64_t out_cut = 0; ///< bytes that are missing in the middle of `out`
     std::uint64_t err_cut = 0;
+    /// "PID NAME" of what goes on and holds one of its outputs open: it has left the process group,
+    /// or was left running. At most 16, where that can be seen: with /proc, of the same user
+    std::vector<std::string> left{};
 
     /// True if it has returned 0 within its time.
     bool success() const noexcept { return status.success() && !timed_out; }
