@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -357,6 +358,19 @@ TEST_CASE("many commands at once") {
         });
     for (std::thread& one : threads) one.join();
     CHECK(good == many);
+}
+
+TEST_CASE("a command that the system refuses is an error") {
+    generic::tree t;
+    static constinit std::atomic<const char*> refused{nullptr};
+    refused = GENERATE("fork", "pipe");
+    mitogen::os::fault = [](const char* name, int) -> long {
+        return std::string_view(name) == refused.load() ? -EMFILE : 0;
+    };
+    const auto done = t.root.myself().try_run("true");
+    mitogen::os::fault = nullptr;
+    REQUIRE_FALSE(done);
+    CHECK(done.error() == mitogen::reason::overloaded);
 }
 
 TEST_CASE("an empty context runs nothing") {
