@@ -17,6 +17,9 @@ PAGES = {
         "Contexts and calls", "One node of the tree as a value, and how functions are called there.",
         ["context", "call_methods", "call_target", "chain", "future", "select", "caller",
          "boot_info", "exit_status"]),
+    "commands": (
+        "Commands", "Programs of others that run in a context; see [commands](../commands.md).",
+        ["command_methods", "run_options", "command_result", "line_callback", "line_end"]),
     "functions": (
         "Remote functions", "What a program says about its functions: where they run, how they are named.",
         ["on", "run_on", "remote", "name_of", "function_name", "function_signature",

@@ -36,6 +36,10 @@
 #include <mitogen/child/staged_children.hpp>
 #include <mitogen/child/subtree.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/command/command_order.hpp>
+#include <mitogen/command/command_output.hpp>
+#include <mitogen/command/command_pump.hpp>
+#include <mitogen/command/run_command.hpp>
 #include <mitogen/debug/clients/client_body.hpp>
 #include <mitogen/debug/clients/client_line.hpp>
 #include <mitogen/debug/clients/client_server.hpp>
@@ -157,6 +161,10 @@
 #include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_state.hpp>
 #include <mitogen/nursery/signal_hook.hpp>
+#include <mitogen/os/command/command_process.hpp>
+#include <mitogen/os/command/group_guard.hpp>
+#include <mitogen/os/command/pipe_holders.hpp>
+#include <mitogen/os/command/start_program.hpp>
 #include <mitogen/os/crash/crash_report.hpp>
 #include <mitogen/os/epoll.hpp>
 #include <mitogen/os/file.hpp>

@@ -7,8 +7,10 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 struct boot_info;
+struct command_result;
 struct boot_plan;
 struct connect_progress;
+struct run_options;
 
 class any_method;
 class node;

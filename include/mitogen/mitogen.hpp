@@ -58,6 +58,8 @@
 #include <mitogen/codec/text.hpp>
 #include <mitogen/codec/wipe.hpp>
 #include <mitogen/codec/writer.hpp>
+#include <mitogen/command/commands.hpp>
+#include <mitogen/command/run_options.hpp>
 #include <mitogen/debug/breakpoint.hpp>
 #include <mitogen/debug/clients/debug_client.hpp>
 #include <mitogen/debug/code_place.hpp>

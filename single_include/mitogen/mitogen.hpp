@@ -3410,8 +3410,10 @@ static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &
 namespace mitogen::inline MITOGEN_ABI {
 
 struct boot_info;
+struct command_result;
 struct boot_plan;
 struct connect_progress;
+struct run_options;
 
 class any_method;
 class node;
@@ -9515,8 +9517,39 @@ result<std::string> explain_methods(const std::vector<any_method>& path);
 
 } // namespace detail
 
+/// The ways to run somebody else's program, shared by contexts and deadlines. `Target`
+/// is as that of call_methods. See command/run_options.hpp.
+///
+/// A status that is not 0 and a time limit that is reached are results. Errors, thrown, and
+/// returned by the try_ forms: as call()'s; of a command that was cancelled the message ends with
+/// what it had said; reason::system if it cannot begin in its directory;
+/// reason::message_too_large if its arguments are longer than the system lets them be. Who may call
+/// functions there may run commands. Its process group is ended before these return, and also if
+/// the caller, a context on the way, or the one where it runs is gone. Threads: any but the loop.
+/// Blocks: until it has ended.
+template <class Target>
+class command_methods {
+public:
+    /// Runs a command line: `/bin/sh -c TEXT`, as long as the arguments and variables of a process
+    /// may be together (on Linux 2 MiB as a rule).
+    template <class Options = run_options>
+    command_result run(std::string text, std::type_identity_t<Options> options = {}) const;
+    template <class Options = run_options>
+    result<command_result> try_run(std::string text,
+                                   std::type_identity_t<Options> options = {}) const;
+
+    /// Runs a program with these arguments, without a shell. It is searched for in PATH if its name
+    /// has no slash.
+    template <class Options = run_options>
+    command_result exec(std::string program, std::vector<std::string> arguments = {},
+                        std::type_identity_t<Options> options = {}) const;
+    template <class Options = run_options>
+    result<command_result> try_exec(std::string program, std::vector<std::string> arguments = {},
+                                    std::type_identity_t<Options> options = {}) const;
+};
+
 /// A context together with how its calls are made: what within(), with() and chain() return.
-class call_target : public call_methods<call_target> {
+class call_target : public call_methods<call_target>, public command_methods<call_target> {
     mitogen::node* router_;
     context_id id_;
     detail::call_options options_;
@@ -9556,7 +9589,9 @@ public:
 /// ssh of its machine; only for this context and those below it. Errors of another context name it
 /// as their place. Threads: any. A default-constructed one refers to nothing; every call on it is a
 /// logic_error.
-class context : public call_methods<context>, public connect_methods<context> {
+class context : public call_methods<context>,
+                public connect_methods<context>,
+                public command_methods<context> {
     friend class connect_methods<context>;
 
     mitogen::node* router_ = nullptr;
@@ -9842,6 +9877,154 @@ struct shutdown_timeouts {
     /// from the process's end, until a link that somebody else keeps open is closed
     duration_ns for_link = 500'000'000;
 };
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/command/run_options.hpp ----
+// run_options.hpp: how a command is run in another context, and what has become of it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Why a line of a command's output is handed over.
+enum class line_end : std::uint8_t {
+    newline, ///< it is complete
+    pause,   ///< it has stood there unfinished for half a second: a prompt, a progress bar
+    limit,   ///< it is longer than 64 KiB
+    end,     ///< nothing follows: the output has ended without a newline
+};
+
+/// Is given the lines of a command's output, without their newlines:
+/// `[](std::string_view line) { … }`, or `[](std::string_view line, line_end why) { … }` to be told
+/// of those that go on (line_end::pause and limit). What follows such a piece is the rest of its
+/// line.
+class line_callback {
+    unique_function<void(std::string_view, line_end)> call_{};
+
+public:
+    line_callback() = default;
+    template <class F, class = std::enable_if_t<
+                           std::is_invocable_v<F&, std::string_view> ||
+                           std::is_invocable_v<F&, std::string_view, line_end>>>
+    line_callback(F call) {
+        if constexpr (std::is_invocable_v<F&, std::string_view, line_end>) {
+            call_ = std::move(call);
+        } else {
+            // the newline of a line that was shown already is no empty line
+            call_ = [f = std::move(call), goes_on = false](std::string_view text,
+                                                           line_end why) mutable {
+                const bool rest = std::exchange(goes_on, why == line_end::pause ||
+                                                             why == line_end::limit);
+                if (!rest || !text.empty()) f(text);
+            };
+        }
+    }
+
+    explicit operator bool() const noexcept { return static_cast<bool>(call_); }
+    void operator()(std::string_view text, line_end why) { call_(text, why); }
+};
+
+/// The options of context::run and context::exec.
+struct run_options {
+    /// what it can read, any bytes; nothing: /dev/null. A command that does not read it is no error
+    std::string input{};
+    std::string directory{}; ///< where it begins; empty: where its context is
+    /// on top of the variables that its context has: "NAME=VALUE" sets, "NAME" removes
+    std::vector<std::string> environment{};
+    bool inherit_environment = true; ///< false: it has only `environment`
+    /// it has a terminal of its own, 24 lines of 80 columns, that echoes nothing: all that it says
+    /// is in `out`
+    bool pty = false;
+    /// after that its process group is ended, which is a result; 0: none
+    std::chrono::milliseconds time_limit{0};
+    /// lines of its standard output and standard error as they come, by the thread that waits. As
+    /// long as one runs the command waits, once the buffers on the way are full
+    line_callback line{};
+    line_callback error_line{};
+    /// what is kept of each of its two outputs: the first half of that many bytes, and the last
+    std::uint64_t output_bytes = std::uint64_t{16} << 20;
+    /// what it has started in the background goes on; else that is ended with it
+    bool leave_running = false;
+};
+
+/// What has become of a command.
+struct command_result {
+    exit_status status{};      ///< 127: there is no such program; 126: it cannot be executed
+    std::string out{};         ///< what it has written to its standard output, any bytes
+    std::string err{};         ///< the same of its standard error; empty with a pty
+    bool timed_out = false;    ///< its time limit was reached, and it was ended
+    std::uint64_t out_cut = 0; ///< bytes that are missing in the middle of `out`
+    std::uint64_t err_cut = 0;
+    /// "PID NAME" of what goes on and holds one of its outputs open: it has left the process group,
+    /// or was left running. At most 16, where that can be seen: with /proc, of the same user
+    std::vector<std::string> left{};
+
+    /// True if it has returned 0 within its time.
+    bool success() const noexcept { return status.success() && !timed_out; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/command/commands.hpp ----
+// commands.hpp: context::run and context::exec, as far as files compile them that use them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// A text for a shell, or a program and its arguments.
+struct command_words {
+    bool shell = false;
+    std::vector<std::string> words{};
+};
+
+/// Compiled in the core: see run_command.hpp.
+template <class T>
+result<command_result> run_command(mitogen::node& node, context_id where,
+                                   const call_options& options, command_words what,
+                                   run_options& how);
+
+template <class Target, class Options>
+result<command_result> run_command_in(const command_methods<Target>& in, command_words what,
+                                      Options& how) {
+    const Target& to = static_cast<const Target&>(in);
+    if (!to.valid()) return empty_target();
+    return run_command<void>(to.port(), to.id(), to.options(), std::move(what), how);
+}
+
+} // namespace detail
+
+template <class Target>
+template <class Options>
+result<command_result>
+command_methods<Target>::try_run(std::string text, std::type_identity_t<Options> options) const {
+    detail::command_words what{.shell = true};
+    what.words.push_back(std::move(text));
+    return detail::run_command_in(*this, std::move(what), options);
+}
+
+template <class Target>
+template <class Options>
+command_result command_methods<Target>::run(std::string text,
+                                            std::type_identity_t<Options> options) const {
+    return try_run<Options>(std::move(text), std::move(options)).value();
+}
+
+template <class Target>
+template <class Options>
+result<command_result>
+command_methods<Target>::try_exec(std::string program, std::vector<std::string> arguments,
+                                  std::type_identity_t<Options> options) const {
+    arguments.insert(arguments.begin(), std::move(program));
+    return detail::run_command_in(*this, {.shell = false, .words = std::move(arguments)}, options);
+}
+
+template <class Target>
+template <class Options>
+command_result command_methods<Target>::exec(std::string program,
+                                             std::vector<std::string> arguments,
+                                             std::type_identity_t<Options> options) const {
+    return try_exec<Options>(std::move(program), std::move(arguments), std::move(options)).value();
+}
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -12566,6 +12749,14 @@ public:
     detail::sending<> async_send(const typename shape::sent& item) {
         return {begun(*out_), detail::item_frame(*out_, item).value()};
     }
+
+    /// As receiver's.
+    bool ready() const { return in_->ready(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const {
+        in_->then(std::move(go), key);
+    }
+    /// Takes back what was given to then() with this key. False if it has run, or is about to.
+    bool forget(const void* key) const { return in_->forget(key); }
 
     /// Sends no more: the other end's receive() ends. Receiving goes on.
     void close() { out_->end(); }
@@ -17763,6 +17954,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -32388,6 +32580,1206 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/command/command_order.hpp ----
+// command_order.hpp: what travels between whoever runs a command and the context where it runs.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What is to be run.
+struct command_order {
+    std::vector<std::string> words{}; ///< the arguments, or one text for a shell
+    bool shell = false;
+    std::string directory{};
+    std::vector<std::string> environment{};
+    bool inherit_environment = true;
+    bool pty = false;
+    bool leave_running = false;
+    bool has_input = false;
+    duration_ns time_limit = 0; ///< 0: none
+};
+
+/// A piece of what it reads.
+struct command_input {
+    std::string bytes{};
+    bool last = false;
+};
+
+/// What it says, or that it would take more input.
+struct command_said {
+    enum : std::uint8_t { out, err, wants_input };
+    std::uint8_t what = out;
+    std::string bytes{};
+};
+
+/// How it has ended.
+struct command_ended {
+    exit_status status{};
+    bool timed_out = false;
+    std::vector<std::string> left{}; ///< as command_result::left
+};
+
+using command_dialog = dialog<void(command_input, command_said)>;
+
+/// In one item.
+inline constexpr std::size_t command_piece = 64u << 10;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/command/command_output.hpp ----
+// command_output.hpp: what a command says, cut into lines and kept within bounds.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The beginning and the end of a text of any length. Threads: one at a time.
+class kept_text {
+    std::uint64_t most_head_;
+    std::uint64_t most_tail_;
+    std::string head_{};
+    std::string tail_{}; // up to twice what is kept of it, so that it moves seldom
+    std::uint64_t cut_ = 0;
+
+    void trim(std::uint64_t size) {
+        const auto more = static_cast<std::size_t>(tail_.size() - size);
+        tail_.erase(0, more);
+        cut_ += more;
+    }
+
+public:
+    explicit kept_text(std::uint64_t most) noexcept
+        : most_head_(most - most / 2), most_tail_(most / 2) {}
+
+    void append(std::string_view text) {
+        const auto room = static_cast<std::size_t>(
+            std::min<std::uint64_t>(most_head_ - head_.size(), text.size()));
+        head_.append(text.substr(0, room));
+        tail_.append(text.substr(room));
+        if (tail_.size() / 2 > most_tail_) trim(most_tail_);
+    }
+
+    /// All that is kept; `cut`: how much is missing in the middle. Once.
+    std::string take(std::uint64_t& cut) {
+        if (tail_.size() > most_tail_) trim(most_tail_);
+        cut = cut_;
+        return std::move(head_) + tail_;
+    }
+};
+
+/// Cuts what comes into lines, at newlines only. Threads: one at a time.
+class line_cutter {
+    static constexpr std::size_t most_line = 64u << 10;
+    static constexpr duration_ns most_pause = 500'000'000;
+
+    line_callback& call_;
+    std::string open_{}; // the beginning of a line
+    instant since_ = 0;  // when that came
+    bool goes_on_ = false;
+
+    void give(std::string_view text, line_end why) {
+        goes_on_ = why == line_end::pause || why == line_end::limit;
+        if (open_.empty()) return call_(text, why);
+        open_.append(text);
+        const std::string whole = std::exchange(open_, {});
+        call_(whole, why);
+    }
+
+public:
+    explicit line_cutter(line_callback& call) noexcept : call_(call) {}
+
+    void append(std::string_view text, instant now) {
+        if (!call_) return;
+        while (!text.empty()) {
+            const std::size_t newline = text.find('\n');
+            const std::size_t room = most_line - open_.size();
+            const std::size_t size = std::min(newline, text.size());
+            if (size > room) {
+                give(text.substr(0, room), line_end::limit);
+                text.remove_prefix(room);
+            } else if (newline == std::string_view::npos) {
+                if (open_.empty()) since_ = now;
+                open_.append(text);
+                return;
+            } else {
+                give(text.substr(0, size), line_end::newline);
+                text.remove_prefix(size + 1);
+            }
+        }
+    }
+
+    /// When show() has something to do.
+    instant due() const noexcept { return open_.empty() ? never : after(since_, most_pause); }
+    /// Hands over what has been unfinished for long enough.
+    void show(instant now) {
+        if (due() <= now) give({}, line_end::pause);
+    }
+    /// Nothing follows.
+    void end() {
+        if (!open_.empty() || goes_on_) give({}, line_end::end);
+    }
+};
+
+/// Both outputs of a command, on the side of whoever has asked for it. Threads: one at a time.
+class command_output {
+    struct side {
+        kept_text kept;
+        line_cutter lines;
+
+        side(std::uint64_t most, line_callback& call) : kept(most), lines(call) {}
+    };
+    side out_;
+    side err_;
+
+public:
+    explicit command_output(run_options& options)
+        : out_(options.output_bytes, options.line), err_(options.output_bytes, options.error_line) {
+    }
+
+    void append(bool error, std::string_view text, instant now) {
+        side& to = error ? err_ : out_;
+        to.kept.append(text);
+        to.lines.append(text, now);
+    }
+    instant due() const noexcept { return std::min(out_.lines.due(), err_.lines.due()); }
+    void show(instant now) {
+        out_.lines.show(now);
+        err_.lines.show(now);
+    }
+    void end() {
+        out_.lines.end();
+        err_.lines.end();
+    }
+    /// What was said, into the result. Once.
+    void take(command_result& to) {
+        to.out = out_.kept.take(to.out_cut);
+        to.err = err_.kept.take(to.err_cut);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/command/start_program.hpp ----
+// start_program.hpp: starts somebody else's program as a login shell would: with nothing of this
+// process but what it is given.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// What to start, and with what.
+struct program_start {
+    /// all arguments; the first one is the program, searched for in PATH if it contains no slash
+    std::vector<std::string> argv{};
+    /// "NAME=VALUE" sets, "NAME" removes
+    std::vector<std::string> environment{};
+    bool inherit_environment = true; ///< on top of this process's own
+    std::string directory{};         ///< empty: this process's own
+    /// become descriptors 0, 1 and 2; -1: /dev/null
+    int in = -1;
+    int out = -1;
+    int err = -1;
+    /// path of a terminal that nobody has: all three, and that of a session of its own
+    std::string terminal{};
+    /// if not -1: its process id and a newline are written there before anything of it runs
+    int announce = -1;
+};
+
+/// What has come of it.
+struct program_started {
+    enum class step : int { none, directory, stdio, program };
+
+    kill_on_destroy_process process{}; ///< empty if it could not be started
+    step failed = step::none;          ///< at what; `fork` if none, and the process is empty
+    long rc = 0;                       ///< -errno of that
+};
+
+namespace detail {
+
+// Everything that the new process needs until it executes the program: nothing may be allocated
+// there, as it has the memory of this one.
+struct start_plan {
+    char* const* argv;
+    char* const* variables;
+    char* const* candidates; // paths that the program may have; null at the end
+    const char* directory;   // or null
+    const char* terminal;    // or null
+    int stdio[3];
+    int announce;
+    int report; // where a start_failure is written
+};
+struct start_failure {
+    int step;
+    int number;
+};
+
+[[noreturn]] inline void give_up_start(const start_plan& plan, program_started::step at) noexcept {
+    const start_failure why{static_cast<int>(at), errno};
+    static_cast<void>(!::write(plan.report, &why, sizeof why));
+    ::_exit(127);
+}
+
+inline void default_signals() noexcept {
+    struct ::sigaction usual {};
+    usual.sa_handler = SIG_DFL;
+    for (int s = 1; s < 65; ++s)
+        if (s != SIGKILL && s != SIGSTOP) static_cast<void>(::sigaction(s, &usual, nullptr));
+    ::sigset_t none;
+    ::sigemptyset(&none);
+    static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
+}
+
+// All but 0 to 2 are closed when the program is executed.
+inline void close_on_exec_above_stdio() noexcept {
+#if defined(__linux__) && defined(SYS_close_range)
+    constexpr unsigned on_exec = 4; // CLOSE_RANGE_CLOEXEC
+    if (::syscall(SYS_close_range, 3U, ~0U, on_exec) == 0) return;
+#endif
+    long most = ::sysconf(_SC_OPEN_MAX);
+    if (most < 0 || most > 65536) most = 65536;
+    for (int fd = 3; fd < most; ++fd) static_cast<void>(::fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+inline void announce_self(int to) noexcept {
+    char text[24];
+    char* at = text + sizeof text;
+    *--at = '\n';
+    for (::pid_t left = ::getpid(); left > 0; left /= 10)
+        *--at = static_cast<char>('0' + left % 10);
+    static_cast<void>(!::write(to, at, static_cast<std::size_t>(text + sizeof text - at)));
+}
+
+[[noreturn]] inline void become_program(const start_plan& plan) noexcept {
+    using step = program_started::step;
+    static_cast<void>(plan.terminal ? ::setsid() : static_cast<::pid_t>(::setpgid(0, 0)));
+    if (plan.announce >= 0) announce_self(plan.announce);
+    default_signals();
+    for (int to = 0; to < 3; ++to) {
+        int from = plan.stdio[to];
+        if (from < 0)
+            from = ::open(plan.terminal ? plan.terminal : "/dev/null", O_RDWR);
+        if (from < 0) give_up_start(plan, step::stdio);
+#if defined(TIOCSCTTY)
+        if (plan.terminal) static_cast<void>(::ioctl(from, TIOCSCTTY, 0));
+#endif
+        if (::dup2(from, to) < 0) give_up_start(plan, step::stdio);
+    }
+    close_on_exec_above_stdio();
+    if (plan.directory && ::chdir(plan.directory) != 0) give_up_start(plan, step::directory);
+    int why = ENOENT;
+    for (char* const* path = plan.candidates; *path; ++path) {
+        static_cast<void>(::execve(*path, plan.argv, plan.variables));
+        // as a shell: one that may not be executed counts if no other is found
+        if (errno != ENOENT && errno != ENOTDIR) why = errno;
+        if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) break;
+    }
+    errno = why;
+    give_up_start(plan, step::program);
+}
+
+// Where a process has the memory of this one until it executes something; this thread waits.
+#if defined(__linux__) && !MITOGEN_TSAN
+inline constexpr bool start_shares_memory = true;
+[[gnu::noinline]] inline ::pid_t start_process(const start_plan& plan) noexcept {
+    const ::pid_t pid = ::vfork();
+    if (pid == 0) become_program(plan);
+    return pid;
+}
+#else
+inline constexpr bool start_shares_memory = false;
+[[gnu::noinline]] inline ::pid_t start_process(const start_plan& plan) noexcept {
+    const ::pid_t pid = ::fork();
+    if (pid == 0) become_program(plan);
+    return pid;
+}
+#endif
+
+inline std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+    std::vector<char*> all;
+    for (const std::string& t : texts) all.push_back(const_cast<char*>(t.c_str()));
+    all.push_back(nullptr);
+    return all;
+}
+
+// Where a program of that name may lie, as execvp(3) has it.
+MITOGEN_COLD inline std::vector<std::string> paths_of(const std::string& program,
+                                                      const std::vector<char*>& variables) {
+    if (program.empty() || program.find('/') != std::string::npos) return {program};
+    std::string_view path = "/usr/local/bin:/usr/bin:/bin";
+    for (const char* v : variables)
+        if (v && std::string_view(v).substr(0, 5) == "PATH=") path = std::string_view(v).substr(5);
+    std::vector<std::string> all;
+    for (;;) {
+        const std::size_t end = path.find(':');
+        const std::string_view one = path.substr(0, end);
+        all.push_back((one.empty() ? "." : std::string(one)) + "/" + program);
+        if (end == std::string_view::npos) return all;
+        path.remove_prefix(end + 1);
+    }
+}
+
+} // namespace detail
+
+/// Starts a program in a process group of its own, or in a session with `terminal`: no signal
+/// blocked or ignored, no descriptor but 0 to 2. The memory of this process is not copied.
+///
+/// Threads: any; not while another thread changes the environment. Blocks: until the program is
+/// executed.
+template <class = void> // compiled where it is used
+MITOGEN_COLD program_started start_program(const program_start& what) {
+    reap_detached_children();
+    program_started made;
+    const std::vector<char*> argv = detail::pointers_to(what.argv);
+    std::vector<std::string> only;
+    if (!what.inherit_environment)
+        for (const std::string& v : what.environment)
+            if (v.find('=') != std::string::npos) only.push_back(v);
+    const std::vector<char*> variables = what.inherit_environment
+                                             ? detail::merged_environment(what.environment)
+                                             : detail::pointers_to(only);
+    const std::vector<std::string> paths =
+        detail::paths_of(what.argv.empty() ? std::string() : what.argv.front(), variables);
+    const std::vector<char*> candidates = detail::pointers_to(paths);
+
+    unique_fd heard;
+    unique_fd report;
+    made.rc = pipe(heard, report);
+    if (made.rc >= 0) made.rc = move_above_stdio(report);
+    // there it has been written before this thread goes on
+    if (made.rc >= 0 && detail::start_shares_memory) made.rc = set_nonblocking(heard.get(), true);
+    unique_fd kept[4]; // what lies at 0 to 2, where it would be overwritten
+    detail::start_plan plan{argv.data(),
+                            variables.data(),
+                            candidates.data(),
+                            what.directory.empty() ? nullptr : what.directory.c_str(),
+                            what.terminal.empty() ? nullptr : what.terminal.c_str(),
+                            {what.in, what.out, what.err},
+                            what.announce,
+                            report.get()};
+    int* const wanted[4] = {&plan.stdio[0], &plan.stdio[1], &plan.stdio[2], &plan.announce};
+    for (int i = 0; i < 4 && made.rc >= 0; ++i) {
+        if (*wanted[i] < 0 || *wanted[i] > 2) continue;
+        made.rc = dup_above(*wanted[i], 3);
+        kept[i].reset(*wanted[i] = static_cast<int>(made.rc));
+    }
+    if (made.rc < 0) return made;
+    {
+        const block_all_signals quiet; // a handler of ours must not run there
+        made.rc = checked("fork", -1, [&] { return detail::start_process(plan); });
+    }
+    if (made.rc < 0) return made;
+    made.process = kill_on_destroy_process(static_cast<::pid_t>(made.rc));
+    made.rc = 0;
+    report.reset();
+    detail::start_failure why{};
+    if (read(heard.get(), &why, sizeof why) != static_cast<long>(sizeof why)) return made;
+    static_cast<void>(made.process.wait());
+    made.process.forget();
+    made.failed = static_cast<program_started::step>(why.step);
+    made.rc = -why.number;
+    return made;
+}
+
+/// True as long as there is a process of that group, zombies included. Threads: any.
+inline bool group_lives(::pid_t group) noexcept {
+    return ::kill(-group, 0) == 0 || errno == EPERM;
+}
+
+/// Sends a signal to all of a process group.
+inline void signal_group(::pid_t group, int number) noexcept {
+    if (group > 1) static_cast<void>(::kill(-group, number));
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/command/group_guard.hpp ----
+// group_guard.hpp: a process that ends a process group when this process is no more.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// Ends a process group, by SIGTERM and a second later SIGKILL, if this process ends while the
+/// guard lives, however that comes about: a shell that waits for the end of a pipe. A copy of this
+/// process would hold its memory.
+///
+/// Threads: one at a time. Blocks: never for long.
+class group_guard {
+    unique_fd line_; // closed by the end of this process; the guard goes before it
+    kill_on_destroy_process process_;
+
+public:
+    /// 0 or -errno: where there is no shell there is no guard.
+    template <class = void> // compiled where it is used
+    MITOGEN_COLD long begin() {
+        unique_fd theirs;
+        long rc = pipe(theirs, line_);
+        if (rc < 0) return rc;
+        program_start shell;
+        shell.argv = {"/bin/sh", "-c",
+                      "read -r group || exit 0\n"
+                      "read -r never\n"
+                      "kill -s TERM -- \"-$group\" || exit 0\n"
+                      "sleep 1\n"
+                      "kill -s KILL -- \"-$group\"\n"};
+        shell.in = theirs.get();
+        program_started started = start_program(shell);
+        if (started.rc < 0) line_.reset();
+        process_ = std::move(started.process);
+        return started.rc;
+    }
+
+    /// Where the number of the group is announced: program_start::announce. -1: there is no guard.
+    int line() const noexcept { return line_.get(); }
+};
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/command/command_process.hpp ----
+// command_process.hpp: a command with its process group: nothing of it outlives its owner, by
+// whatever way that ends.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// Of a line of /proc/PID/stat: true if it is one of that group that is not a zombie.
+inline bool runs_in_group(const std::string& stat, ::pid_t group) {
+    const std::size_t name_end = stat.rfind(')'); // the name may hold anything
+    if (name_end == std::string::npos || name_end + 4 > stat.size()) return false;
+    char* rest = nullptr;
+    const char state = stat[name_end + 2];
+    static_cast<void>(std::strtol(stat.c_str() + name_end + 3, &rest, 10)); // its parent
+    return std::strtol(rest, nullptr, 10) == group && state != 'Z' && state != 'X';
+}
+
+} // namespace detail
+
+/// True if something of a process group runs. Zombies count where there is no /proc; elsewhere they
+/// do not, as there are machines whose first process reaps none.
+template <class = void> // compiled where it is used
+MITOGEN_COLD bool group_runs(::pid_t group) {
+    if (::kill(-group, 0) != 0 && errno == ESRCH) return false;
+#if defined(__linux__)
+    ::DIR* const all = ::opendir("/proc");
+    if (!all) return true;
+    bool runs = false;
+    bool any = false;
+    while (const ::dirent* entry = ::readdir(all)) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+        any = true;
+        const std::string stat =
+            small_file(("/proc/" + std::string(entry->d_name) + "/stat").c_str());
+        if ((runs = detail::runs_in_group(stat, group))) break;
+    }
+    ::closedir(all);
+    return runs || !any;
+#else
+    return true;
+#endif
+}
+
+/// How a command is started, beside what program_start says.
+struct command_stdio {
+    bool input = false; ///< it has something to read
+    bool pty = false;
+};
+
+/// A command that runs. Its destructor ends its process group: SIGTERM, a grace, SIGKILL; a guard
+/// does so if this process is gone.
+///
+/// Threads: one at a time. Blocks: only the destructor, of one that is not over, until it is.
+class command_process {
+    group_guard guard_;
+    kill_on_destroy_process process_;
+    unique_fd in_;
+    unique_fd out_;
+    unique_fd err_;
+    ::pid_t group_ = -1;
+    std::optional<exit_status> status_;
+    bool leaves_ = false;
+    bool over_ = true;
+    instant kill_at_ = never;
+    instant give_up_at_ = never;
+    duration_ns look_again_ = first_look;
+
+    static constexpr duration_ns first_look = 2'000'000;
+    static constexpr duration_ns last_look = 50'000'000;
+
+    bool has_ended() {
+        ::siginfo_t ended{};
+        const long rc = checked("waitid", -1, [&] {
+            return ::waitid(P_PID, static_cast<::id_t>(process_.pid()), &ended,
+                            WEXITED | WNOHANG | WNOWAIT);
+        });
+        return rc < 0 || ended.si_pid == process_.pid();
+    }
+
+    long open_pipes(program_start& what, const command_stdio& how, unique_fd (&theirs)[3]) {
+        long rc = pipe(out_, theirs[1]);
+        if (rc >= 0) rc = pipe(err_, theirs[2]);
+        if (rc >= 0 && how.input) rc = pipe(theirs[0], in_);
+        what.in = theirs[0].get();
+        what.out = theirs[1].get();
+        what.err = theirs[2].get();
+        return rc;
+    }
+
+    long open_terminal(program_start& what, unique_fd& terminal) {
+        pty made;
+        long rc = open_pty(made);
+        if (rc < 0) return rc;
+        const ::winsize size{24, 80, 0, 0};
+        static_cast<void>(::ioctl(made.master.get(), TIOCSWINSZ, &size));
+        rc = dup_above(made.master.get(), 3);
+        in_.reset(static_cast<int>(rc));
+        out_ = std::move(made.master);
+        terminal = std::move(made.terminal);
+        what.terminal = made.path;
+        return rc;
+    }
+
+public:
+    static constexpr duration_ns grace = 2'000'000'000; ///< from SIGTERM to SIGKILL
+
+    command_process() = default;
+    command_process(command_process&&) = delete;
+    ~command_process() {
+        if (over_) return;
+        end(monotonic_now());
+        while (!step(monotonic_now()))
+            static_cast<void>(poll(nullptr, 0, std::min(look_again(), first_look)));
+    }
+
+    /// Starts it. With program_started::failed: it could not be.
+    template <class = void> // compiled where it is used
+    MITOGEN_COLD program_started::step begin(program_start what, const command_stdio& how,
+                                             bool leaves, long& rc) {
+        unique_fd theirs[3];
+        rc = how.pty ? open_terminal(what, theirs[0]) : open_pipes(what, how, theirs);
+        for (const unique_fd* ours : {&in_, &out_, &err_})
+            if (rc >= 0 && *ours) rc = set_nonblocking(ours->get(), true);
+        if (rc < 0) return program_started::step::stdio;
+        static_cast<void>(guard_.begin()); // where there is no shell there is none
+        what.announce = guard_.line();
+        program_started started = start_program(what);
+        rc = started.rc;
+        if (rc < 0) return started.failed;
+        process_ = std::move(started.process);
+        group_ = process_.pid();
+        leaves_ = leaves;
+        over_ = false;
+        return program_started::step::none;
+    }
+
+    /// This end of its standard input, output and error. With a pty there is no error.
+    unique_fd& in() noexcept { return in_; }
+    unique_fd& out() noexcept { return out_; }
+    unique_fd& err() noexcept { return err_; }
+
+    /// Readable when step() has something to do; -1: see look_again().
+    int poll_fd() const noexcept { return process_.poll_fd(); }
+    /// After how long step() is to be called again, whatever happens; never: poll_fd() says it.
+    duration_ns look_again() const noexcept {
+        if (over_) return never;
+        return !status_ && poll_fd() >= 0 ? never : look_again_;
+    }
+    /// The moment at which it does so although nothing happens.
+    instant due() const noexcept { return over_ ? never : std::min(kill_at_, give_up_at_); }
+
+    /// Ends it and its group, also if that was to be left. Again: nothing happens.
+    void end(instant now) noexcept {
+        leaves_ = false;
+        if (over_ || kill_at_ != never || give_up_at_ != never) return;
+        signal_group(group_, SIGTERM);
+        signal_group(group_, SIGCONT); // one that is stopped does not hear
+        kill_at_ = mitogen::detail::after(now, grace);
+    }
+
+    /// Does what is due. True once it is reaped and nothing of its group runs.
+    bool step(instant now) {
+        if (over_) return true;
+        if (!status_ && has_ended()) {
+            if (!leaves_) end(now); // as long as it is not reaped the number is its own
+            status_ = process_.try_wait();
+        }
+        if (kill_at_ <= now) {
+            signal_group(group_, SIGKILL);
+            kill_at_ = never;
+            give_up_at_ = mitogen::detail::after(now, grace);
+        }
+        if (!status_) return false;
+        over_ = leaves_ || !group_runs(group_) || give_up_at_ <= now;
+        look_again_ = std::min(look_again_ * 2, last_look);
+        return over_;
+    }
+
+    /// How it has ended, once it has.
+    const std::optional<exit_status>& status() const noexcept { return status_; }
+};
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/command/pipe_holders.hpp ----
+// pipe_holders.hpp: which processes hold a pipe open.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// "PID NAME" of the processes but this one that have an end of the pipe `fd` open, at most `most`,
+/// as far as this user may see that: of its own processes, where there is /proc.
+template <class = void> // compiled where it is used
+MITOGEN_COLD std::vector<std::string> holders_of_pipe(int fd, std::size_t most) {
+    std::vector<std::string> found;
+    struct ::stat s {};
+    ::DIR* const all = ::fstat(fd, &s) == 0 ? ::opendir("/proc") : nullptr;
+    if (!all) return found;
+    const std::string wanted = "pipe:[" + std::to_string(s.st_ino) + "]";
+    const std::string own = std::to_string(::getpid());
+    while (const ::dirent* process = ::readdir(all)) {
+        const std::string pid = process->d_name;
+        if (found.size() == most) break;
+        if (pid[0] < '1' || pid[0] > '9' || pid == own) continue;
+        const std::string files = "/proc/" + pid + "/fd";
+        ::DIR* const open = ::opendir(files.c_str());
+        if (!open) continue;
+        bool holds = false;
+        while (const ::dirent* file = holds ? nullptr : ::readdir(open)) {
+            char name[64];
+            const auto n =
+                ::readlink((files + "/" + file->d_name).c_str(), name, sizeof name);
+            holds = n > 0 && wanted == std::string(name, static_cast<std::size_t>(n));
+        }
+        ::closedir(open);
+        if (!holds) continue;
+        std::string name = small_file(("/proc/" + pid + "/comm").c_str());
+        if (!name.empty() && name.back() == '\n') name.pop_back();
+        found.push_back(pid + " " + name);
+    }
+    ::closedir(all);
+    return found;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/command/command_pump.hpp ----
+// command_pump.hpp: runs a command in this context, and passes on what it reads and says.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The shell and its arguments for a text of any length: as one argument it may have 128 KiB, so a
+/// long one is given in several, which the shell puts together.
+MITOGEN_COLD inline std::vector<std::string> shell_words(const std::string& text) {
+    constexpr std::size_t most = 96u << 10;
+    if (text.size() <= most) return {"/bin/sh", "-c", text};
+    std::vector<std::string> pieces;
+    std::string all;
+    for (std::size_t at = 0; at < text.size(); at += most) {
+        pieces.push_back(text.substr(at, most));
+        all += "${" + std::to_string(pieces.size()) + "}";
+    }
+    std::vector<std::string> words{"/bin/sh", "-c",
+                                   "eval \"shift " + std::to_string(pieces.size()) + "\n" + all +
+                                       "\"",
+                                   "/bin/sh"};
+    for (std::string& p : pieces) words.push_back(std::move(p));
+    return words;
+}
+
+/// Between a command and whoever has asked for it. Threads: that of the pump.
+class command_port {
+public:
+    /// Passes on what it has said; waits until that is taken. reason::timeout: not until then.
+    virtual result<void> say(std::uint8_t what, std::string_view bytes, instant until) = 0;
+    /// The next piece of its input if there is one now, asking for the one behind that. `last`:
+    /// there is none.
+    /// Waits until `until` at most for room to ask.
+    virtual result<std::optional<std::string>> input(bool& last, instant until) = 0;
+    /// When show() has something to do; it may change with each say().
+    virtual instant due() const noexcept { return never; }
+    virtual void show(instant) {}
+
+protected:
+    ~command_port() = default;
+};
+
+/// Wakes a thread that polls. Threads: notify() any.
+class poll_waker final : public wakeable {
+    struct anything {} made_for_{};
+    io::posix_waker waker_{made_for_};
+
+public:
+    void notify() noexcept override { waker_.wake(); }
+    int fd() const noexcept { return waker_.fd(); }
+    void drain() noexcept { waker_.drain(); }
+};
+
+/// One command. Threads: one. Its destructor ends the command.
+class command_pump {
+    struct output {
+        os::unique_fd* fd;
+        std::uint8_t what;
+        bool ready = false;
+        std::size_t left = 0; // when nothing more is waited for
+    };
+    struct clock {
+        mitogen::node& of;
+        instant now() const noexcept { return of.now(); }
+        void relax() const noexcept {}
+    };
+
+    mitogen::node& node_;
+    const command_order& order_;
+    command_port& port_;
+    poll_waker& waker_;
+    os::command_process process_;
+    output outputs_[2];
+    std::string to_write_{}; // input
+    std::size_t written_ = 0;
+    bool last_input_ = false;
+    std::string unsaid_{}; // output that nobody has taken yet
+    std::uint8_t unsaid_of_ = 0;
+    instant limit_ = never;
+    instant drained_ = never; // when nothing more is waited for that others may still say
+    bool draining_ = true;
+    bool timed_out_ = false;
+    std::vector<std::string> left_{}; // who holds an output open
+    std::string block_ = std::string(command_piece, '\0');
+
+    static constexpr duration_ns drain_time = 200'000'000;
+    static constexpr std::size_t most_left = 16;
+
+public:
+    command_pump(mitogen::node& node, const command_order& order, command_port& port,
+                 poll_waker& waker)
+        : node_(node), order_(order), port_(port), waker_(waker),
+          outputs_{{&process_.out(), command_said::out}, {&process_.err(), command_said::err}} {}
+    command_pump(command_pump&&) = delete;
+
+    /// Runs it to its end. Errors: it could not be started; the wait was interrupted; the port's.
+    MITOGEN_COLD result<command_ended> run() {
+        if (order_.time_limit > 0) limit_ = after(node_.now(), order_.time_limit);
+        result<std::optional<command_ended>> begun = begin();
+        if (!begun) return begun.error();
+        if (*begun) return **begun;
+        for (;;) {
+            const instant now = node_.now();
+            if (std::optional<error> why = why_interrupted(now)) return std::move(*why);
+            if (now >= limit_) {
+                limit_ = never;
+                timed_out_ = !process_.status();
+                process_.end(now);
+            }
+            const bool over = process_.step(now);
+            if (process_.status() && drained_ == never) {
+                drained_ = after(now, drain_time);
+                process_.in().reset();
+                limit_ = never;
+            }
+            if (draining_ && now >= drained_) stop_draining();
+            port_.show(now);
+            if (result<void> moved = move(); !moved) return moved.error();
+            if (over && unsaid_.empty() && !open()) break;
+            sleep(over);
+        }
+        return command_ended{*process_.status(), timed_out_, std::move(left_)};
+    }
+
+private:
+    bool open() const noexcept { return *outputs_[0].fd || *outputs_[1].fd; }
+
+    /// The command runs, or has ended already because there is no such program.
+    result<std::optional<command_ended>> begin() {
+        os::program_start what;
+        what.argv = order_.shell ? shell_words(order_.words.front()) : order_.words;
+        what.environment = order_.environment;
+        what.inherit_environment = order_.inherit_environment;
+        what.directory = order_.directory;
+        long rc = 0;
+        const std::string name = what.argv.front();
+        last_input_ = !order_.has_input;
+        // a terminal without a reader for what is typed would be waited for
+        if (order_.pty && last_input_) end_of_typing();
+        using step = os::program_started::step;
+        const step failed = process_.begin(std::move(what), {order_.has_input, order_.pty},
+                                           order_.leave_running, rc);
+        if (rc >= 0) return std::optional<command_ended>();
+        const int number = static_cast<int>(-rc);
+        if (failed == step::directory)
+            return os::failure("a command cannot begin in the directory " + order_.directory, rc);
+        if (failed != step::program) return os::failure("a command cannot be started", rc);
+        if (number == E2BIG)
+            return error(reason::message_too_large,
+                         "the arguments and variables of " + name.substr(0, 200) +
+                             " are longer than this system lets them be: " +
+                             os::errno_text(number));
+        const std::string text = name + ": " + os::errno_text(number) + "\n";
+        const std::uint8_t where = order_.pty ? command_said::out : command_said::err;
+        if (result<void> said = port_.say(where, text, never); !said) return said.error();
+        return std::optional(command_ended{
+            {.code = number == ENOENT || number == ENOTDIR ? 127 : 126}, false, {}});
+    }
+
+    /// What others than the command hold open does not count any more, but what is there already.
+    void stop_draining() {
+        draining_ = false;
+        for (output& o : outputs_) {
+            if (!*o.fd) continue;
+            o.left = os::unread(o.fd->get());
+            if (left_.empty()) left_ = os::holders_of_pipe(o.fd->get(), most_left);
+            if (o.left == 0) o.fd->reset();
+        }
+    }
+
+    result<void> move() {
+        if (result<void> fed = feed(); !fed) return fed;
+        for (output& o : outputs_) {
+            if (!unsaid_.empty()) break;
+            if (o.ready && *o.fd) read(o);
+            if (result<void> said = say(); !said) return said;
+        }
+        return say();
+    }
+
+    void read(output& o) {
+        const std::size_t most = draining_ ? block_.size() : std::min(block_.size(), o.left);
+        const long n = os::read(o.fd->get(), block_.data(), most);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) {
+            o.ready = false;
+            if (!draining_) o.fd->reset();
+            return;
+        }
+        if (n <= 0) return o.fd->reset(); // its end; a terminal's is EIO
+        const auto size = static_cast<std::size_t>(n);
+        unsaid_.assign(block_.data(), size);
+        unsaid_of_ = o.what;
+        if (draining_) return;
+        o.left -= size;
+        if (o.left == 0) o.fd->reset();
+    }
+
+    /// How long nothing needs to be looked at but the port.
+    instant patience() const noexcept { return std::min(limit_, process_.due()); }
+
+    result<void> say() {
+        if (unsaid_.empty()) return {};
+        const instant until = patience();
+        if (result<void> said = port_.say(unsaid_of_, unsaid_, until); !said) {
+            if (said.error() == reason::timeout && node_.now() >= until) return {};
+            return said;
+        }
+        unsaid_.clear();
+        return {};
+    }
+
+    /// Its end of what is typed: twice, where the first only ends an open line.
+    void end_of_typing() {
+        to_write_ += to_write_.empty() || to_write_.back() == '\n' ? "\4" : "\4\4";
+    }
+
+    result<void> feed() {
+        while (process_.in()) {
+            if (written_ == to_write_.size()) {
+                if (last_input_) {
+                    if (!order_.pty) process_.in().reset();
+                    return {};
+                }
+                result<std::optional<std::string>> next = port_.input(last_input_, patience());
+                if (!next) return next.error();
+                if (!*next) return {};
+                to_write_ = std::move(**next);
+                written_ = 0;
+                if (last_input_ && order_.pty) end_of_typing();
+                continue;
+            }
+            const long n = os::write(process_.in().get(), to_write_.data() + written_,
+                                     to_write_.size() - written_);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return {};
+            if (n < 0) { // it reads no more
+                process_.in().reset();
+                return {};
+            }
+            written_ += static_cast<std::size_t>(n);
+        }
+        return {};
+    }
+
+    bool has_to_write() const noexcept { return written_ < to_write_.size(); }
+
+    /// Until something happens.
+    void sleep(bool over) {
+        ::pollfd waits[5];
+        std::size_t count = 0;
+        const auto add = [&](int fd, short what) { waits[count++] = {fd, what, 0}; };
+        add(waker_.fd(), POLLIN);
+        for (const output& o : outputs_)
+            add(*o.fd && unsaid_.empty() ? o.fd->get() : -1, POLLIN);
+        add(process_.in() && has_to_write() ? process_.in().get() : -1, POLLOUT);
+        add(process_.poll_fd(), POLLIN);
+        instant until = std::min({limit_, process_.due(), port_.due()});
+        if (draining_) until = std::min(until, drained_);
+        if (!over && process_.look_again() != never)
+            until = std::min(until, after(node_.now(), process_.look_again()));
+        bool woken = false;
+        clock time{node_};
+        static_cast<void>(sleep_in_scopes(
+            time, waker_, until, [&] { return woken; },
+            [&](instant end, auto ended) {
+                while (!ended()) {
+                    const duration_ns left = end == never ? -1 : end - node_.now();
+                    if (end != never && left <= 0) return false;
+                    const long rc = os::poll(waits, count, left);
+                    woken = rc != 0;
+                    if (rc > 0 && waits[0].revents) waker_.drain();
+                }
+                return true;
+            }));
+        for (std::size_t i = 0; i < 2; ++i) outputs_[i].ready = waits[i + 1].revents != 0;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/command/run_command.hpp ----
+// run_command.hpp: the two sides of context::run and context::exec.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A command that another context has asked for.
+class asked_command final : public command_port {
+    command_dialog& asker_;
+    std::shared_ptr<poll_waker> waker_;
+    bool asked_ = false;
+
+    result<void> send(const command_said& item, instant until) {
+        if (until == never) return asker_.try_send(item);
+        const instant now = os::monotonic_now();
+        return asker_.try_send_for(item, std::chrono::nanoseconds(until > now ? until - now : 0));
+    }
+
+    /// True once the asker knows that another piece is wanted.
+    result<bool> ask(instant until) {
+        if (asked_) return true;
+        if (result<void> sent = send({command_said::wants_input, {}}, until); !sent) {
+            if (sent.error() == reason::timeout) return false;
+            return sent.error();
+        }
+        return asked_ = true;
+    }
+
+public:
+    asked_command(command_dialog& asker, std::shared_ptr<poll_waker> waker)
+        : asker_(asker), waker_(std::move(waker)) {}
+    asked_command(asked_command&&) = delete;
+    ~asked_command() { (void)asker_.forget(this); }
+
+    result<void> say(std::uint8_t what, std::string_view bytes, instant until) override {
+        return send({what, std::string(bytes)}, until);
+    }
+
+    result<std::optional<std::string>> input(bool& last, instant until) override {
+        result<bool> asked = ask(until);
+        if (!asked) return asked.error();
+        if (!*asked) return std::optional<std::string>();
+        if (!asker_.ready()) {
+            (void)asker_.forget(this);
+            asker_.then([wake = waker_] { wake->notify(); }, this);
+            return std::optional<std::string>();
+        }
+        result<command_input> piece = asker_.try_receive();
+        if (!piece) {
+            if (!is_end(piece.error())) return piece.error();
+            piece = command_input{{}, true};
+        }
+        last = piece->last;
+        asked_ = false;
+        if (!last) asked = ask(until);
+        if (!asked) return asked.error();
+        return std::optional(std::move(piece->bytes));
+    }
+};
+
+/// A command that this context runs for itself.
+class own_command final : public command_port {
+    mitogen::node& node_;
+    command_output& output_;
+    std::string& input_;
+
+public:
+    own_command(mitogen::node& node, command_output& output, std::string& input)
+        : node_(node), output_(output), input_(input) {}
+
+    result<void> say(std::uint8_t what, std::string_view bytes, instant) override {
+        output_.append(what == command_said::err, bytes, node_.now());
+        return {};
+    }
+    result<std::optional<std::string>> input(bool& last, instant) override {
+        last = true;
+        return std::optional(std::move(input_));
+    }
+    instant due() const noexcept override { return output_.due(); }
+    void show(instant now) override { output_.show(now); }
+};
+
+/// Runs a command in this context.
+MITOGEN_COLD inline result<command_ended> pump_command(mitogen::node& node,
+                                                       const command_order& order,
+                                                       command_port& port, poll_waker& waker) {
+    command_pump pump(node, order, port, waker);
+    return pump.run();
+}
+
+inline result<std::shared_ptr<poll_waker>> make_poll_waker() {
+    const construction made;
+    auto waker = std::make_shared<poll_waker>();
+    if (made.failure()) return *made.failure();
+    return waker;
+}
+
+/// The function that is called in the context where the command runs.
+template <class T = void> // compiled where it is used
+result<command_ended> serve_command(mitogen::router& here, command_dialog& asker,
+                                    const command_order& order) {
+    mitogen::node& node = node_of(here);
+    if (!node.watches_descriptors())
+        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
+    if (order.words.empty()) return error(reason::bad_arguments, "a command without words");
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker();
+    if (!waker) return waker.error();
+    if (result<void> begun = asker.try_started(); !begun) return begun.error();
+    asked_command port(asker, *waker);
+    return pump_command(node, order, port, **waker);
+}
+
+} // namespace detail
+
+template <>
+inline constexpr std::string_view name_of<&detail::serve_command<>> = "mitogen.command";
+
+namespace detail {
+
+/// An error of a command that was stopped tells what it had said.
+MITOGEN_COLD inline error with_said(const error& why, command_output& output) {
+    constexpr std::size_t most = 4096;
+    command_result said;
+    output.take(said);
+    error_detail d = why.detail();
+    for (const auto& [name, text] :
+         {std::pair("output", &said.out), std::pair("error", &said.err)}) {
+        if (text->empty()) continue;
+        const std::size_t from = text->size() > most ? text->size() - most : 0;
+        d.text += std::string("; its standard ") + name + (from ? " ended with: " : " was: ") +
+                  visible_text(std::string_view(*text).substr(from));
+    }
+    if (!d.original) d.original = std::make_shared<const error>(why);
+    d.what.clear(); // composed anew
+    return error(std::move(d));
+}
+
+/// The asker's side of a dialog with serve_command().
+template <class Dialog>
+result<command_ended> follow_command(mitogen::node& node, Dialog& command, command_output& output,
+                                     const std::string& input) {
+    std::size_t sent = 0;
+    for (;;) {
+        const instant due = output.due();
+        result<command_said> item =
+            due == never ? command.try_receive()
+                         : command.try_receive_for(std::chrono::nanoseconds(
+                               std::max<duration_ns>(due - node.now(), 0)));
+        const instant now = node.now();
+        if (!item) {
+            if (is_end(item.error())) break;
+            if (item.error() != reason::timeout || now < due) return item.error();
+            output.show(now);
+        } else if (item->what != command_said::wants_input) {
+            output.append(item->what == command_said::err, item->bytes, now);
+            output.show(now);
+        } else if (sent <= input.size()) {
+            command_input piece{input.substr(sent, command_piece), false};
+            piece.last = sent + piece.bytes.size() == input.size();
+            sent += piece.bytes.size() + piece.last;
+            // what is lost on the way to a command that has ended is no error
+            (void)command.try_send(piece);
+        }
+    }
+    return command.try_result();
+}
+
+inline result<void> check_words(const std::vector<std::string>& words, const run_options& options) {
+    const auto whole = [](const std::string& text) { return text.find('\0') == std::string::npos; };
+    bool good = whole(options.directory);
+    for (const std::string& w : words) good = good && whole(w);
+    for (const std::string& v : options.environment) good = good && whole(v);
+    if (good) return {};
+    return error(reason::misuse, "a command's text, arguments, variables and directory have no "
+                                 "zero byte in them");
+}
+
+/// Of the calling context itself: on the calling thread.
+MITOGEN_COLD inline result<command_ended> run_here(mitogen::node& node, const call_options& options,
+                                                   const command_order& order,
+                                                   command_output& output, std::string& input) {
+    if (!node.watches_descriptors())
+        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker();
+    if (!waker) return waker.error();
+#if defined(__cpp_lib_jthread)
+    const scope stopped(options.stop);
+#endif
+    std::optional<scope> timed;
+    if (options.within != never) timed.emplace(std::chrono::nanoseconds(options.within));
+    own_command port(node, output, input);
+    return pump_command(node, order, port, **waker);
+}
+
+template <class T>
+result<command_result> run_command(mitogen::node& node, context_id where,
+                                   const call_options& options, command_words what,
+                                   run_options& how) {
+    if (node.on_loop())
+        return error(reason::misuse, "a function that runs on the loop waits for a command; run it "
+                                     "on::main or on::pool");
+    if (const result<void> good = check_words(what.words, how); !good) return good.error();
+    const command_order order{.words = std::move(what.words),
+                              .shell = what.shell,
+                              .directory = how.directory,
+                              .environment = how.environment,
+                              .inherit_environment = how.inherit_environment,
+                              .pty = how.pty,
+                              .leave_running = how.leave_running,
+                              .has_input = !how.input.empty(),
+                              .time_limit = to_ns(how.time_limit)};
+    command_output output(how);
+    result<command_ended> ended = [&]() -> result<command_ended> {
+        if (where == node.id()) return run_here(node, options, order, output, how.input);
+        auto command =
+            call_target(node, where, options).template try_open<&serve_command<T>>(order);
+        if (!command) return command.error();
+        return follow_command(node, *command, output, how.input);
+    }();
+    if (!ended) return with_said(ended.error(), output);
+    output.end();
+    command_result done{.status = ended->status, .timed_out = ended->timed_out,
+                        .left = std::move(ended->left)};
+    output.take(done);
+    return done;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/process/signal_watch.hpp ----
 // signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
 
@@ -45558,6 +46950,8 @@ template class basic_name_set<>;
 
 namespace detail {
 
+template result<command_result> run_command<void>(mitogen::node&, context_id, const call_options&,
+                                                  command_words, run_options&);
 template void add_watched<>(std::string_view, void*, const watched_type&);
 template void remove_watched<>(std::string_view) noexcept;
 

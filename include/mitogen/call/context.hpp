@@ -35,8 +35,39 @@ result<std::string> explain_methods(const std::vector<any_method>& path);
 
 } // namespace detail
 
+/// The ways to run somebody else's program, shared by contexts and deadlines. `Target`
+/// is as that of call_methods. See command/run_options.hpp.
+///
+/// A status that is not 0 and a time limit that is reached are results. Errors, thrown, and
+/// returned by the try_ forms: as call()'s; of a command that was cancelled the message ends with
+/// what it had said; reason::system if it cannot begin in its directory;
+/// reason::message_too_large if its arguments are longer than the system lets them be. Who may call
+/// functions there may run commands. Its process group is ended before these return, and also if
+/// the caller, a context on the way, or the one where it runs is gone. Threads: any but the loop.
+/// Blocks: until it has ended.
+template <class Target>
+class command_methods {
+public:
+    /// Runs a command line: `/bin/sh -c TEXT`, as long as the arguments and variables of a process
+    /// may be together (on Linux 2 MiB as a rule).
+    template <class Options = run_options>
+    command_result run(std::string text, std::type_identity_t<Options> options = {}) const;
+    template <class Options = run_options>
+    result<command_result> try_run(std::string text,
+                                   std::type_identity_t<Options> options = {}) const;
+
+    /// Runs a program with these arguments, without a shell. It is searched for in PATH if its name
+    /// has no slash.
+    template <class Options = run_options>
+    command_result exec(std::string program, std::vector<std::string> arguments = {},
+                        std::type_identity_t<Options> options = {}) const;
+    template <class Options = run_options>
+    result<command_result> try_exec(std::string program, std::vector<std::string> arguments = {},
+                                    std::type_identity_t<Options> options = {}) const;
+};
+
 /// A context together with how its calls are made: what within(), with() and chain() return.
-class call_target : public call_methods<call_target> {
+class call_target : public call_methods<call_target>, public command_methods<call_target> {
     mitogen::node* router_;
     context_id id_;
     detail::call_options options_;
@@ -76,7 +107,9 @@ public:
 /// ssh of its machine; only for this context and those below it. Errors of another context name it
 /// as their place. Threads: any. A default-constructed one refers to nothing; every call on it is a
 /// logic_error.
-class context : public call_methods<context>, public connect_methods<context> {
+class context : public call_methods<context>,
+                public connect_methods<context>,
+                public command_methods<context> {
     friend class connect_methods<context>;
 
     mitogen::node* router_ = nullptr;

@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/invocation.hpp>
@@ -159,6 +160,14 @@ public:
     detail::sending<> async_send(const typename shape::sent& item) {
         return {begun(*out_), detail::item_frame(*out_, item).value()};
     }
+
+    /// As receiver's.
+    bool ready() const { return in_->ready(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const {
+        in_->then(std::move(go), key);
+    }
+    /// Takes back what was given to then() with this key. False if it has run, or is about to.
+    bool forget(const void* key) const { return in_->forget(key); }
 
     /// Sends no more: the other end's receive() ends. Receiving goes on.
     void close() { out_->end(); }

@@ -5,6 +5,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/child/staged_children.hpp>
+#include <mitogen/command/run_command.hpp>
 #include <mitogen/debug/debugger.hpp>
 #include <mitogen/group/name_set_body.hpp>
 #include <mitogen/io/native.hpp>
@@ -69,6 +70,8 @@ template class basic_name_set<>;
 
 namespace detail {
 
+template result<command_result> run_command<void>(mitogen::node&, context_id, const call_options&,
+                                                  command_words, run_options&);
 template void add_watched<>(std::string_view, void*, const watched_type&);
 template void remove_watched<>(std::string_view) noexcept;
 
