@@ -32794,8 +32794,8 @@ struct program_started {
     enum class step : int { none, directory, stdio, program };
 
     kill_on_destroy_process process{}; ///< empty if it could not be started
-    step failed = step::none;          ///< at what; `fork` if none, and the process is empty
-    long rc = 0;                       ///< -errno of that
+    step failed = step::none;          ///< where that failed; none: there is no process
+    long rc = 0;                       ///< -errno of that; 0: it runs
 };
 
 namespace detail {
@@ -32984,16 +32984,6 @@ MITOGEN_COLD program_started start_program(const program_start& what) {
     return made;
 }
 
-/// True as long as there is a process of that group, zombies included. Threads: any.
-inline bool group_lives(::pid_t group) noexcept {
-    return ::kill(-group, 0) == 0 || errno == EPERM;
-}
-
-/// Sends a signal to all of a process group.
-inline void signal_group(::pid_t group, int number) noexcept {
-    if (group > 1) static_cast<void>(::kill(-group, number));
-}
-
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -33121,6 +33111,8 @@ class command_process {
         return rc < 0 || ended.si_pid == process_.pid();
     }
 
+    void signal_group(int number) noexcept { static_cast<void>(::kill(-group_, number)); }
+
     long open_pipes(program_start& what, const command_stdio& how, unique_fd (&theirs)[3]) {
         long rc = pipe(out_, theirs[1]);
         if (rc >= 0) rc = pipe(err_, theirs[2]);
@@ -33197,8 +33189,8 @@ public:
     void end(instant now) noexcept {
         leaves_ = false;
         if (over_ || kill_at_ != never || give_up_at_ != never) return;
-        signal_group(group_, SIGTERM);
-        signal_group(group_, SIGCONT); // one that is stopped does not hear
+        signal_group(SIGTERM);
+        signal_group(SIGCONT); // one that is stopped does not hear
         kill_at_ = mitogen::detail::after(now, grace);
     }
 
@@ -33210,7 +33202,7 @@ public:
             status_ = process_.try_wait();
         }
         if (kill_at_ <= now) {
-            signal_group(group_, SIGKILL);
+            signal_group(SIGKILL);
             kill_at_ = never;
             give_up_at_ = mitogen::detail::after(now, grace);
         }
@@ -33632,15 +33624,10 @@ public:
     void show(instant now) override { output_.show(now); }
 };
 
-/// Runs a command in this context.
-MITOGEN_COLD inline result<command_ended> pump_command(mitogen::node& node,
-                                                       const command_order& order,
-                                                       command_port& port, poll_waker& waker) {
-    command_pump pump(node, order, port, waker);
-    return pump.run();
-}
-
-inline result<std::shared_ptr<poll_waker>> make_poll_waker() {
+/// For a command that runs in this context.
+inline result<std::shared_ptr<poll_waker>> make_poll_waker(const mitogen::node& here) {
+    if (!here.watches_descriptors())
+        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
     const construction made;
     auto waker = std::make_shared<poll_waker>();
     if (made.failure()) return *made.failure();
@@ -33652,14 +33639,12 @@ template <class T = void> // compiled where it is used
 result<command_ended> serve_command(mitogen::router& here, command_dialog& asker,
                                     const command_order& order) {
     mitogen::node& node = node_of(here);
-    if (!node.watches_descriptors())
-        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
     if (order.words.empty()) return error(reason::bad_arguments, "a command without words");
-    result<std::shared_ptr<poll_waker>> waker = make_poll_waker();
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker(node);
     if (!waker) return waker.error();
     if (result<void> begun = asker.try_started(); !begun) return begun.error();
     asked_command port(asker, *waker);
-    return pump_command(node, order, port, **waker);
+    return command_pump(node, order, port, **waker).run();
 }
 
 } // namespace detail
@@ -33731,9 +33716,7 @@ inline result<void> check_words(const std::vector<std::string>& words, const run
 MITOGEN_COLD inline result<command_ended> run_here(mitogen::node& node, const call_options& options,
                                                    const command_order& order,
                                                    command_output& output, std::string& input) {
-    if (!node.watches_descriptors())
-        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
-    result<std::shared_ptr<poll_waker>> waker = make_poll_waker();
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker(node);
     if (!waker) return waker.error();
 #if defined(__cpp_lib_jthread)
     const scope stopped(options.stop);
@@ -33741,7 +33724,7 @@ MITOGEN_COLD inline result<command_ended> run_here(mitogen::node& node, const ca
     std::optional<scope> timed;
     if (options.within != never) timed.emplace(std::chrono::nanoseconds(options.within));
     own_command port(node, output, input);
-    return pump_command(node, order, port, **waker);
+    return command_pump(node, order, port, **waker).run();
 }
 
 template <class T>

@@ -109,15 +109,10 @@ public:
     void show(instant now) override { output_.show(now); }
 };
 
-/// Runs a command in this context.
-MITOGEN_COLD inline result<command_ended> pump_command(mitogen::node& node,
-                                                       const command_order& order,
-                                                       command_port& port, poll_waker& waker) {
-    command_pump pump(node, order, port, waker);
-    return pump.run();
-}
-
-inline result<std::shared_ptr<poll_waker>> make_poll_waker() {
+/// For a command that runs in this context.
+inline result<std::shared_ptr<poll_waker>> make_poll_waker(const mitogen::node& here) {
+    if (!here.watches_descriptors())
+        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
     const construction made;
     auto waker = std::make_shared<poll_waker>();
     if (made.failure()) return *made.failure();
@@ -129,14 +124,12 @@ template <class T = void> // compiled where it is used
 result<command_ended> serve_command(mitogen::router& here, command_dialog& asker,
                                     const command_order& order) {
     mitogen::node& node = node_of(here);
-    if (!node.watches_descriptors())
-        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
     if (order.words.empty()) return error(reason::bad_arguments, "a command without words");
-    result<std::shared_ptr<poll_waker>> waker = make_poll_waker();
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker(node);
     if (!waker) return waker.error();
     if (result<void> begun = asker.try_started(); !begun) return begun.error();
     asked_command port(asker, *waker);
-    return pump_command(node, order, port, **waker);
+    return command_pump(node, order, port, **waker).run();
 }
 
 } // namespace detail
@@ -208,9 +201,7 @@ inline result<void> check_words(const std::vector<std::string>& words, const run
 MITOGEN_COLD inline result<command_ended> run_here(mitogen::node& node, const call_options& options,
                                                    const command_order& order,
                                                    command_output& output, std::string& input) {
-    if (!node.watches_descriptors())
-        return error(reason::misuse, "this I/O policy has no processes: no command runs there");
-    result<std::shared_ptr<poll_waker>> waker = make_poll_waker();
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker(node);
     if (!waker) return waker.error();
 #if defined(__cpp_lib_jthread)
     const scope stopped(options.stop);
@@ -218,7 +209,7 @@ MITOGEN_COLD inline result<command_ended> run_here(mitogen::node& node, const ca
     std::optional<scope> timed;
     if (options.within != never) timed.emplace(std::chrono::nanoseconds(options.within));
     own_command port(node, output, input);
-    return pump_command(node, order, port, **waker);
+    return command_pump(node, order, port, **waker).run();
 }
 
 template <class T>

@@ -16,6 +16,8 @@
 #include <mitogen/os/pty.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -104,6 +106,8 @@ class command_process {
         return rc < 0 || ended.si_pid == process_.pid();
     }
 
+    void signal_group(int number) noexcept { static_cast<void>(::kill(-group_, number)); }
+
     long open_pipes(program_start& what, const command_stdio& how, unique_fd (&theirs)[3]) {
         long rc = pipe(out_, theirs[1]);
         if (rc >= 0) rc = pipe(err_, theirs[2]);
@@ -180,8 +184,8 @@ public:
     void end(instant now) noexcept {
         leaves_ = false;
         if (over_ || kill_at_ != never || give_up_at_ != never) return;
-        signal_group(group_, SIGTERM);
-        signal_group(group_, SIGCONT); // one that is stopped does not hear
+        signal_group(SIGTERM);
+        signal_group(SIGCONT); // one that is stopped does not hear
         kill_at_ = mitogen::detail::after(now, grace);
     }
 
@@ -193,7 +197,7 @@ public:
             status_ = process_.try_wait();
         }
         if (kill_at_ <= now) {
-            signal_group(group_, SIGKILL);
+            signal_group(SIGKILL);
             kill_at_ = never;
             give_up_at_ = mitogen::detail::after(now, grace);
         }

@@ -50,8 +50,8 @@ struct program_started {
     enum class step : int { none, directory, stdio, program };
 
     kill_on_destroy_process process{}; ///< empty if it could not be started
-    step failed = step::none;          ///< at what; `fork` if none, and the process is empty
-    long rc = 0;                       ///< -errno of that
+    step failed = step::none;          ///< where that failed; none: there is no process
+    long rc = 0;                       ///< -errno of that; 0: it runs
 };
 
 namespace detail {
@@ -238,16 +238,6 @@ MITOGEN_COLD program_started start_program(const program_start& what) {
     made.failed = static_cast<program_started::step>(why.step);
     made.rc = -why.number;
     return made;
-}
-
-/// True as long as there is a process of that group, zombies included. Threads: any.
-inline bool group_lives(::pid_t group) noexcept {
-    return ::kill(-group, 0) == 0 || errno == EPERM;
-}
-
-/// Sends a signal to all of a process group.
-inline void signal_group(::pid_t group, int number) noexcept {
-    if (group > 1) static_cast<void>(::kill(-group, number));
 }
 
 } // namespace os
