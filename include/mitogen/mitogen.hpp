@@ -75,6 +75,15 @@
 #include <mitogen/flow/open_dialog.hpp>
 #include <mitogen/flow/remote_range.hpp>
 #include <mitogen/flow/watchers.hpp>
+#include <mitogen/group/arrivals.hpp>
+#include <mitogen/group/group.hpp>
+#include <mitogen/group/group_body.hpp>
+#include <mitogen/group/group_call.hpp>
+#include <mitogen/group/group_future.hpp>
+#include <mitogen/group/group_progress.hpp>
+#include <mitogen/group/group_results.hpp>
+#include <mitogen/group/group_run.hpp>
+#include <mitogen/group/group_settings.hpp>
 #include <mitogen/group/name_set.hpp>
 #include <mitogen/group/unique_names.hpp>
 #include <mitogen/io/native_latch.hpp>
