@@ -76,6 +76,7 @@
 #include <mitogen/flow/remote_range.hpp>
 #include <mitogen/flow/watchers.hpp>
 #include <mitogen/group/arrivals.hpp>
+#include <mitogen/group/connect_all.hpp>
 #include <mitogen/group/group.hpp>
 #include <mitogen/group/group_body.hpp>
 #include <mitogen/group/group_call.hpp>
@@ -84,8 +85,10 @@
 #include <mitogen/group/group_results.hpp>
 #include <mitogen/group/group_run.hpp>
 #include <mitogen/group/group_settings.hpp>
-#include <mitogen/group/name_set.hpp>
-#include <mitogen/group/unique_names.hpp>
+#include <mitogen/group/names/name_set.hpp>
+#include <mitogen/group/names/unique_names.hpp>
+#include <mitogen/group/pool.hpp>
+#include <mitogen/group/pool_run.hpp>
 #include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/join/joined.hpp>

@@ -3428,6 +3428,7 @@ class any_method;
 class node;
 class chain;
 class context;
+class group;
 class router;
 
 template <class T>
@@ -9335,6 +9336,11 @@ MITOGEN_COLD inline error waits_for_child() {
 
 } // namespace detail
 
+/// How many are made at a time by connect_all().
+struct connect_all_options {
+    std::size_t at_once = 32; ///< one at least
+};
+
 /// A base of those who make children: `Maker` has
 /// `begin_child(any_method, making_options) -> future<context>` and `cannot_wait()`; a context
 /// restricts by `accepts<Method>` which methods it takes; a nursery says in `arrived(result)` what
@@ -9376,6 +9382,18 @@ public:
         static_assert(Maker::template accepts<Method>::value);
         return maker().begin_child(any_method(method), {.on_progress = std::move(progress)});
     }
+
+    /// Makes a child by each of these methods, and waits until each is up or has failed: a group of
+    /// all, in their order. What could not be connected is a member too, whose calls fail with why:
+    /// `router.connect_all(hosts, {.at_once = 8})`. Needs mitogen/group.hpp.
+    template <class Methods>
+    group connect_all(const Methods& methods, connect_all_options options = {}) const;
+    template <class Method>
+    group connect_all(std::initializer_list<Method> methods,
+                      connect_all_options options = {}) const;
+    /// The same; an error is a logic_error: it was called on the loop.
+    template <class Methods>
+    result<group> try_connect_all(const Methods& methods, connect_all_options options = {}) const;
 
     /// A new process on the same machine, running the same program.
     template <class Options = local_options>
@@ -13452,7 +13470,6 @@ struct group_settings {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-class group;
 class group_target;
 class paced_group;
 template <class T>
@@ -13605,7 +13622,7 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/unique_names.hpp ----
+// ---- mitogen/group/names/unique_names.hpp ----
 // unique_names.hpp: strings in the order in which they came, each once, found by their text.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -13639,7 +13656,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_set.hpp ----
+// ---- mitogen/group/names/name_set.hpp ----
 // name_set.hpp: an ordered set of names, written as a pattern such as web[1-40],db.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -13805,7 +13822,9 @@ class group : public group_calls_at_once<group> {
         static const std::vector<context> empty;
         return empty;
     }
-    const std::vector<context>& contexts() const noexcept { return contexts_ ? *contexts_ : none(); }
+    const std::vector<context>& contexts() const noexcept {
+        return contexts_ ? *contexts_ : none();
+    }
 
     template <class Keep>
     group filtered(Keep keep) const {
@@ -14069,6 +14088,78 @@ struct codec<group> {
     }
     static void signature(signature_sink& out) { list::signature(out); }
 };
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/connect_all.hpp ----
+// connect_all.hpp: makes many children at once, as a group.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A place in a group of what was not connected.
+inline group_member unconnected_member(mitogen::node& here, const error& why) {
+    return {context(here, no_context), std::make_shared<error>(why), why.detail().place};
+}
+
+} // namespace detail
+
+template <class Maker, class Context>
+template <class Methods>
+result<group> connect_methods<Maker, Context>::try_connect_all(const Methods& methods,
+                                                               connect_all_options options) const {
+    if (std::optional<error> why = maker().cannot_wait()) return std::move(*why);
+    const std::size_t at_once = std::max<std::size_t>(1, options.at_once);
+    std::shared_ptr<detail::arrivals> done;
+    std::vector<future<Context>> coming;
+    std::size_t over = 0;
+    std::size_t left_out = 0;
+    std::optional<error> ended; // by a scope of the caller
+    const auto wait = [&] {
+        if (ended) return;
+        mitogen::node& here = coming.front().port();
+        if (done->wait(here, 1, never, "contexts that are being connected")) {
+            static_cast<void>(done->take());
+            ++over;
+        } else {
+            ended = detail::why_interrupted(here.now());
+        }
+    };
+    for (const auto& method : methods) {
+        while (!ended && coming.size() - over >= at_once) wait();
+        if (ended) {
+            ++left_out;
+            continue;
+        }
+        coming.push_back(connect_async(method));
+        if (!done) done = std::make_shared<detail::arrivals>(coming.front().port());
+        coming.back().then(detail::arrival_notice{done, coming.size() - 1});
+    }
+    while (!ended && over < coming.size()) wait();
+    std::vector<detail::group_member> members;
+    for (future<Context>& one : coming) {
+        if (!one.done()) one.abandon(*ended);
+        const result<Context> up = one.done() ? maker().arrived(one.outcome()) : *ended;
+        members.push_back(up ? detail::group_member{*up}
+                             : detail::unconnected_member(one.port(), up.error()));
+    }
+    for (; left_out != 0; --left_out)
+        members.push_back(detail::unconnected_member(coming.front().port(), *ended));
+    return group::of(std::move(members));
+}
+
+template <class Maker, class Context>
+template <class Methods>
+group connect_methods<Maker, Context>::connect_all(const Methods& methods,
+                                                   connect_all_options options) const {
+    return try_connect_all(methods, options).value();
+}
+template <class Maker, class Context>
+template <class Method>
+group connect_methods<Maker, Context>::connect_all(std::initializer_list<Method> methods,
+                                                   connect_all_options options) const {
+    return try_connect_all(methods, options).value();
+}
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -14401,7 +14492,8 @@ public:
     }
 };
 
-/// What stream() of a group returns: results in the order in which they come. An input range; moves.
+/// What stream() of a group returns: results in the order in which they come. An input range;
+/// moves.
 /// Its end cancels what runs. Threads: one at a time. Blocks: iteration and next().
 template <class T>
 class [[nodiscard]] group_stream {
@@ -14658,13 +14750,424 @@ group_total<result_of<F>> group_reduction<Merge, Target>::call(Args&&... args) c
             return {std::move(whole), std::nullopt, std::move(failures)};
         }
     }
-    error why = failures.empty()
-                    ? error(reason::misuse, "a reduction of a group without members: it has no value")
-                    : error_group_of(errors_of(failures));
+    error why = failures.empty() ? error(reason::misuse,
+                                         "a reduction of a group without members: it has no value")
+                                 : error_group_of(errors_of(failures));
     return {std::move(why), std::move(merged), std::move(failures)};
 }
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/pool_run.hpp ----
+// pool_run.hpp: work that is being done by the workers of a pool, driven by the thread that wants
+// the results.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a pool treats its tasks.
+struct pool_options {
+    /// how often a task is begun again, in another worker, after one was lost with it; 0: what was
+    /// begun once is not begun again
+    unsigned retries = 0;
+    bool retry_thrown = false; ///< also after the function has thrown, or has said an error
+};
+
+/// What became of one task of a pool.
+template <class T>
+struct pool_result : result<T> {
+    unsigned begun; ///< how often it was begun
+
+    pool_result(result<T> value, unsigned times) : result<T>(std::move(value)), begun(times) {}
+};
+
+/// One result of pool::stream(): `for (auto&& [index, value] : …)`.
+template <class T>
+struct pool_item {
+    std::size_t index; ///< of the task among all, from 0
+    pool_result<T> value;
+};
+
+namespace detail {
+
+/// The tasks of one input. Threads: one. Its end cancels what runs.
+template <class T>
+class pool_run {
+public:
+    /// Begins a task in a worker.
+    using task = unique_function<future<T>(const call_target&)>;
+    /// Draws the next task; an empty one at the end.
+    using source = unique_function<task()>;
+
+private:
+    struct piece {
+        task begin;
+        std::size_t index = 0;
+        unsigned begun = 0;
+        std::string avoided{};     // where it has failed
+        std::optional<error> why{}; // with what
+    };
+    struct worker {
+        context who;
+        std::string branch; // of the tree, below this context
+        future<T> answer{};
+        piece work{};
+        bool busy = false;
+        bool lost = false;
+    };
+
+    pool_options options_;
+    source draw_;
+    std::vector<worker> workers_;
+    std::deque<piece> again_;         // to be begun once more
+    std::deque<pool_item<T>> ended_{}; // to be given out
+    std::shared_ptr<arrivals> arrivals_{};
+    std::size_t drawn_ = 0;
+    std::size_t busy_ = 0;
+    bool exhausted_ = false;
+    std::optional<error> interrupted_{};
+
+public:
+    pool_run(const group& workers, const pool_options& options, source draw)
+        : options_(options), draw_(std::move(draw)) {
+        for (const context& one : workers.connected()) {
+            const std::vector<std::string> path = one.path();
+            workers_.push_back({one, path.empty() ? std::string() : path.front()});
+        }
+        if (workers_.empty()) return;
+        arrivals_ = std::make_shared<arrivals>(here());
+        if (here().on_loop())
+            interrupt(error(reason::misuse, "a function that runs on the loop waits for a pool; "
+                                            "run it on::main or on::pool"));
+    }
+    pool_run(pool_run&&) = delete;
+
+    /// Why no further input is drawn, though there may be some; null: that is not so.
+    const error* interrupted() const noexcept { return interrupted_ ? &*interrupted_ : nullptr; }
+
+    /// The next result that is there; waits for one. None if there is no other.
+    std::optional<pool_item<T>> next() {
+        for (;;) {
+            hand_out();
+            if (!ended_.empty()) {
+                pool_item<T> one = std::move(ended_.front());
+                ended_.pop_front();
+                return one;
+            }
+            if (busy_ == 0) return std::nullopt;
+            if (wait()) over(workers_[arrivals_->take()]);
+        }
+    }
+
+private:
+    mitogen::node& here() const { return workers_.front().who.port(); }
+
+    void interrupt(error why) {
+        interrupted_ = std::move(why);
+        exhausted_ = true;
+        for (; !again_.empty(); again_.pop_front()) give_up(std::move(again_.front()));
+        for (worker& w : workers_)
+            if (w.busy && !w.answer.done()) w.answer.abandon(*interrupted_);
+    }
+
+    /// A task that nobody begins any more.
+    void give_up(piece work) {
+        error why = work.why ? std::move(*work.why)
+                             : error(reason::withheld, "not begun: no worker is left");
+        ended_.push_back({work.index, {std::move(why), work.begun}});
+    }
+
+    bool any_left() const noexcept {
+        for (const worker& w : workers_)
+            if (!w.lost) return true;
+        return false;
+    }
+    bool any_left_outside(const std::string& branch) const noexcept {
+        for (const worker& w : workers_)
+            if (!w.lost && w.branch != branch) return true;
+        return false;
+    }
+
+    /// The next task for a worker: one that was begun before, unless it should go elsewhere.
+    std::optional<piece> work_for(const worker& w) {
+        for (auto at = again_.begin(); at != again_.end(); ++at) {
+            if (at->avoided == w.branch && any_left_outside(w.branch)) continue;
+            piece work = std::move(*at);
+            again_.erase(at);
+            return work;
+        }
+        return drawn();
+    }
+
+    std::optional<piece> drawn() {
+        if (exhausted_) return std::nullopt;
+        piece work{draw_()};
+        exhausted_ = !work.begin;
+        if (exhausted_) return std::nullopt;
+        work.index = drawn_++;
+        return work;
+    }
+
+    void hand_out() {
+        if (!interrupted_ && !workers_.empty())
+            if (std::optional<error> why = why_interrupted(here().now()))
+                interrupt(std::move(*why));
+        for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
+            worker& w = workers_[rank];
+            if (w.busy || w.lost) continue;
+            std::optional<piece> work = work_for(w);
+            if (work) begin(w, std::move(*work), rank);
+        }
+        if (any_left() || !ended_.empty()) return;
+        if (!again_.empty()) {
+            give_up(std::move(again_.front()));
+            again_.pop_front();
+        } else if (std::optional<piece> work = drawn()) {
+            give_up(std::move(*work));
+        }
+    }
+
+    void begin(worker& w, piece work, std::size_t rank) {
+        w.work = std::move(work);
+        w.busy = true;
+        ++busy_;
+        w.answer = w.work.begin(call_target(w.who.port(), w.who.id(), {}));
+        if (w.answer.state()->respondent() == here().id()) { // may be waited for in a circle
+            w.answer.state()->set_awaited_by(this_worker);
+            here().waits_for_self(*w.answer.state(), true);
+        }
+        w.answer.then(arrival_notice{arrivals_, rank});
+    }
+
+    /// False if instead all that runs was given up.
+    bool wait() {
+        constexpr const char* what = "the workers of a pool";
+        if (interrupted_) { // all are done, or just being completed
+            const shielded others;
+            return arrivals_->wait(here(), 1, never, what);
+        }
+        return arrivals_->wait(here(), 1, never, what); // hand_out() finds out why not
+    }
+
+    /// A worker has ended its task.
+    void over(worker& w) {
+        w.busy = false;
+        --busy_;
+        future<T> answer = std::move(w.answer);
+        piece work = std::move(w.work);
+        const outstanding_call& state = *answer.state();
+        work.begun += !state.unsent;
+        const error* const why = state.failure();
+        const bool said = why && !why->hops().empty();
+        w.lost = why && !said && why->kind() == kind::disconnected;
+        const bool again = w.lost || (said && options_.retry_thrown);
+        if (again && !interrupted_ && work.begun <= options_.retries) {
+            work.why = *why;
+            work.avoided = w.branch;
+            again_.push_back(std::move(work));
+        } else {
+            ended_.push_back({work.index, {answer.outcome(), work.begun}});
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/pool.hpp ----
+// pool.hpp: a queue of work over the members of a group.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// A range, and the arguments that are the same for all of its tasks.
+template <auto F, class Range, class Wire = typename function_traits<F>::wire_parameters>
+class pool_input;
+template <auto F, class Range, class First, class... Rest>
+class pool_input<F, Range, type_list<First, Rest...>> {
+    using item = typename owned_result<First>::type;
+    using value = result_of<F>;
+    using iterator = decltype(std::begin(std::declval<std::remove_reference_t<Range>&>()));
+    using sentinel = decltype(std::end(std::declval<std::remove_reference_t<Range>&>()));
+
+    Range range_; // a reference, if it was lent
+    std::tuple<typename owned_result<Rest>::type...> rest_;
+    std::optional<iterator> at_{};
+
+    /// One task: it can be begun again.
+    struct task {
+        std::shared_ptr<pool_input> of;
+        item one;
+
+        future<value> operator()(const call_target& to) const {
+            return begin(to, std::index_sequence_for<Rest...>{});
+        }
+
+    private:
+        template <std::size_t... Is>
+        future<value> begin(const call_target& to, std::index_sequence<Is...>) const {
+            return to.template call_async<F>(one, std::get<Is>(std::as_const(of->rest_))...);
+        }
+    };
+
+    template <class... Args>
+    explicit pool_input(Range&& range, Args&&... args)
+        : range_(std::forward<Range>(range)),
+          rest_(static_cast<typename owned_result<Rest>::type>(std::forward<Args>(args))...) {}
+
+    static typename pool_run<value>::task next(const std::shared_ptr<pool_input>& of) {
+        // as late as possible: there may be no further item before its time
+        if (of->at_)
+            ++*of->at_;
+        else
+            of->at_.emplace(std::begin(of->range_));
+        if (*of->at_ == std::end(of->range_)) return nullptr;
+        return task{of, static_cast<item>(**of->at_)};
+    }
+
+    struct source {
+        std::shared_ptr<pool_input> of;
+        typename pool_run<value>::task operator()() const { return next(of); }
+    };
+
+public:
+    template <class... Args>
+    static typename pool_run<value>::source source_of(Range&& range, Args&&... args) {
+        return source{std::shared_ptr<pool_input>(
+            new pool_input(std::forward<Range>(range), std::forward<Args>(args)...))};
+    }
+};
+
+template <auto F, class Range, class... Args>
+constexpr bool takes_items =
+    check_arguments<F, typename function_traits<F>::wire_parameters,
+                    type_list<decltype(*std::begin(
+                                  std::declval<std::remove_reference_t<Range>&>())),
+                              Args...>>::checked;
+
+} // namespace detail
+
+/// What stream() of a pool returns: results in the order in which they come. An input range; moves.
+/// Its end cancels what runs. Threads: one at a time. Blocks: iteration and next().
+template <class T>
+class [[nodiscard]] pool_stream {
+    std::unique_ptr<detail::pool_run<T>> run_;
+
+public:
+    explicit pool_stream(std::unique_ptr<detail::pool_run<T>> run) noexcept
+        : run_(std::move(run)) {}
+
+    /// The next that is there; waits for it. Empty at the end.
+    std::optional<pool_item<T>> next() { return run_->next(); }
+    /// Why it has ended before its input: a scope of the caller. Null: it has not.
+    const error* interrupted() const noexcept { return run_->interrupted(); }
+
+    class iterator {
+        pool_stream* from_ = nullptr;
+        std::optional<pool_item<T>> at_{};
+
+    public:
+        using value_type = pool_item<T>;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(pool_stream& from) : from_(&from) { ++*this; }
+        value_type& operator*() noexcept { return *at_; }
+        value_type* operator->() noexcept { return &*at_; }
+        iterator& operator++() {
+            at_ = from_->next();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
+            return !i.at_;
+        }
+    };
+    iterator begin() { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+/// Workers, and how they share tasks. A task is a call of a function with one item of a range; each
+/// worker has one at a time, and gets the next when it has answered, so that no task waits at a
+/// busy worker while another is free. Items are drawn from the range when a worker is free for
+/// them: the range may be endless.
+///
+/// A worker that is lost gets no more tasks. Its task is begun again in another, in another branch
+/// of the tree if there is one, as often as pool_options::retries says; a task that has ended each
+/// of its workers so is given up. What a function throws is the result of its task. When no worker
+/// is left, tasks that were not begun are a withheld_error.
+///
+/// Workers are no property of the pool: whoever made them ends them. Threads: distinct objects and
+/// shared ones: safe, if they only call. Blocks: map, try_map and the iteration of stream, not on
+/// the loop.
+class pool {
+    group workers_;
+    pool_options options_;
+
+public:
+    explicit pool(group workers, pool_options options = {})
+        : workers_(std::move(workers)), options_(options) {}
+
+    const group& workers() const noexcept { return workers_; }
+
+    /// `F(item, args…)` for each item of a range: the values, in the order of the items. Throws one
+    /// error_group with all errors, if there are any.
+    template <auto F, class Range, class... Args>
+    std::vector<detail::result_of<F>> map(Range&& range, Args&&... args) const {
+        using T = detail::result_of<F>;
+        static_assert(!std::is_void_v<T>,
+                      "mitogen: map<&fn>() collects values, and this Function returns void: use "
+                      "try_map<&fn>()");
+        std::vector<pool_result<T>> all =
+            try_map<F>(std::forward<Range>(range), std::forward<Args>(args)...);
+        std::vector<T> values;
+        std::vector<error> errors;
+        for (pool_result<T>& one : all) {
+            if (one)
+                values.push_back(std::move(*one));
+            else
+                errors.push_back(one.error());
+        }
+        if (!errors.empty()) raise(detail::error_group_of(errors));
+        return values;
+    }
+
+    /// The same with a result for each item, which says how often its task was begun. If a scope of
+    /// the caller ends it, no further items are drawn, and the last result says why.
+    template <auto F, class Range, class... Args>
+    std::vector<pool_result<detail::result_of<F>>> try_map(Range&& range, Args&&... args) const {
+        using T = detail::result_of<F>;
+        std::vector<std::optional<pool_result<T>>> ended;
+        auto run = stream<F>(std::forward<Range>(range), std::forward<Args>(args)...);
+        while (std::optional<pool_item<T>> one = run.next()) {
+            if (one->index >= ended.size()) ended.resize(one->index + 1);
+            ended[one->index].emplace(std::move(one->value));
+        }
+        std::vector<pool_result<T>> all;
+        all.reserve(ended.size() + 1);
+        for (auto& one : ended) all.push_back(std::move(*one));
+        if (const error* why = run.interrupted()) all.push_back({*why, 0});
+        return all;
+    }
+
+    /// The same, as a range of pool_item that gives each result when it is there, and keeps none.
+    /// A range that is no temporary is referred to, and so must outlive it.
+    template <auto F, class Range, class... Args>
+    pool_stream<detail::result_of<F>> stream(Range&& range, Args&&... args) const {
+        using T = detail::result_of<F>;
+        if constexpr (detail::takes_items<F, Range, Args...>) {
+            return pool_stream<T>(std::make_unique<detail::pool_run<T>>(
+                workers_, options_,
+                detail::pool_input<F, Range>::source_of(std::forward<Range>(range),
+                                                        std::forward<Args>(args)...)));
+        } else {
+            return pool_stream<T>(nullptr);
+        }
+    }
+};
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sync/waiter.hpp ----
@@ -38232,7 +38735,7 @@ MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(mitogen::node& node, context
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/number_ranges.hpp ----
+// ---- mitogen/group/names/number_ranges.hpp ----
 // number_ranges.hpp: lists of numbers and ranges, as they stand in the brackets of names.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -38370,7 +38873,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/ipv6_text.hpp ----
+// ---- mitogen/group/names/ipv6_text.hpp ----
 // ipv6_text.hpp: tells IPv6 addresses from other text.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -38433,7 +38936,7 @@ bool is_ipv6(std::string_view text) noexcept {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_fold.hpp ----
+// ---- mitogen/group/names/name_fold.hpp ----
 // name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -38640,7 +39143,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_pattern.hpp ----
+// ---- mitogen/group/names/name_pattern.hpp ----
 // name_pattern.hpp: reads a text of names, one name with its brackets at a time, and expands it.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -38810,7 +39313,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_set_body.hpp ----
+// ---- mitogen/group/names/name_set_body.hpp ----
 // name_set_body.hpp: what sets of names do.
 
 namespace mitogen::inline MITOGEN_ABI {

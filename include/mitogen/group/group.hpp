@@ -9,7 +9,7 @@
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/group/group_call.hpp>
 #include <mitogen/group/group_settings.hpp>
-#include <mitogen/group/name_set.hpp>
+#include <mitogen/group/names/name_set.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -69,7 +69,9 @@ class group : public group_calls_at_once<group> {
         static const std::vector<context> empty;
         return empty;
     }
-    const std::vector<context>& contexts() const noexcept { return contexts_ ? *contexts_ : none(); }
+    const std::vector<context>& contexts() const noexcept {
+        return contexts_ ? *contexts_ : none();
+    }
 
     template <class Keep>
     group filtered(Keep keep) const {

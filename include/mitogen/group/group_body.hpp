@@ -226,9 +226,9 @@ group_total<result_of<F>> group_reduction<Merge, Target>::call(Args&&... args) c
             return {std::move(whole), std::nullopt, std::move(failures)};
         }
     }
-    error why = failures.empty()
-                    ? error(reason::misuse, "a reduction of a group without members: it has no value")
-                    : error_group_of(errors_of(failures));
+    error why = failures.empty() ? error(reason::misuse,
+                                         "a reduction of a group without members: it has no value")
+                                 : error_group_of(errors_of(failures));
     return {std::move(why), std::move(merged), std::move(failures)};
 }
 

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/call.hpp>
 #include <mitogen/call/traits.hpp>
+#include <mitogen/fwd.hpp>
 #include <mitogen/group/group_results.hpp>
 #include <mitogen/group/group_settings.hpp>
 
@@ -23,7 +24,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-class group;
 class group_target;
 class paced_group;
 template <class T>

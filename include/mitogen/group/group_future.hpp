@@ -86,7 +86,8 @@ public:
     }
 };
 
-/// What stream() of a group returns: results in the order in which they come. An input range; moves.
+/// What stream() of a group returns: results in the order in which they come. An input range;
+/// moves.
 /// Its end cancels what runs. Threads: one at a time. Blocks: iteration and next().
 template <class T>
 class [[nodiscard]] group_stream {
