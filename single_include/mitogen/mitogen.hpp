@@ -9543,6 +9543,8 @@ namespace detail {
 
 /// What making a context by these would run, one in the other: see router::explain.
 result<std::string> explain_methods(const std::vector<any_method>& path);
+/// The name of a context that it makes; empty if its options are contradictory.
+std::string planned_name(const any_method& method);
 
 } // namespace detail
 
@@ -13264,9 +13266,11 @@ struct group_result {
     context who;
     result<T> value; ///< what it has returned, or what went wrong
     call_phase phase = call_phase::answered;
+    std::string unconnected{}; ///< the name of one that was never connected
 
     /// Its name, also if it is lost or was never connected.
     std::string name() const {
+        if (!unconnected.empty()) return unconnected;
         std::string path = who.name();
         return path.empty() && !value ? value.error().detail().place : path;
     }
@@ -14098,8 +14102,9 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A place in a group of what was not connected.
-inline group_member unconnected_member(mitogen::node& here, const error& why) {
-    return {context(here, no_context), std::make_shared<error>(why), why.detail().place};
+template <class Method>
+group_member unconnected_member(mitogen::node& here, const error& why, const Method& method) {
+    return {context(here, no_context), std::make_shared<error>(why), planned_name(method)};
 }
 
 } // namespace detail
@@ -14113,7 +14118,6 @@ result<group> connect_methods<Maker, Context>::try_connect_all(const Methods& me
     std::shared_ptr<detail::arrivals> done;
     std::vector<future<Context>> coming;
     std::size_t over = 0;
-    std::size_t left_out = 0;
     std::optional<error> ended; // by a scope of the caller
     const auto wait = [&] {
         if (ended) return;
@@ -14127,24 +14131,24 @@ result<group> connect_methods<Maker, Context>::try_connect_all(const Methods& me
     };
     for (const auto& method : methods) {
         while (!ended && coming.size() - over >= at_once) wait();
-        if (ended) {
-            ++left_out;
-            continue;
-        }
+        if (ended) break;
         coming.push_back(connect_async(method));
         if (!done) done = std::make_shared<detail::arrivals>(coming.front().port());
         coming.back().then(detail::arrival_notice{done, coming.size() - 1});
     }
     while (!ended && over < coming.size()) wait();
     std::vector<detail::group_member> members;
-    for (future<Context>& one : coming) {
-        if (!one.done()) one.abandon(*ended);
-        const result<Context> up = one.done() ? maker().arrived(one.outcome()) : *ended;
+    for (const auto& method : methods) {
+        mitogen::node& here = coming.front().port();
+        result<Context> up = [&]() -> result<Context> {
+            if (members.size() >= coming.size()) return *ended;
+            future<Context>& one = coming[members.size()];
+            if (!one.done()) one.abandon(*ended);
+            return one.done() ? maker().arrived(one.outcome()) : *ended;
+        }();
         members.push_back(up ? detail::group_member{*up}
-                             : detail::unconnected_member(one.port(), up.error()));
+                             : detail::unconnected_member(here, up.error(), method));
     }
-    for (; left_out != 0; --left_out)
-        members.push_back(detail::unconnected_member(coming.front().port(), *ended));
     return group::of(std::move(members));
 }
 
@@ -14276,9 +14280,9 @@ future<T> begin_member(const group_member& one, const call_options& options, Beg
 
 /// The answer of a call that is over.
 template <class T>
-group_result<T> outcome_of(const context& who, future<T>& call) {
+group_result<T> outcome_of(const group_member& one, future<T>& call) {
     const call_phase phase = phase_of(*call.state());
-    return {who, call.outcome(), phase};
+    return {one.who, call.outcome(), phase, one.name};
 }
 
 /// The calls of the members of a group. Threads: one. Its end cancels what runs.
@@ -14334,15 +14338,16 @@ public:
     /// What became of a member that next() has named. Once.
     group_result<T> take(std::size_t rank) {
         if (rank >= calls_.size())
-            return {whole_[rank], *progress_.stopped(), call_phase::not_sent};
-        group_result<T> done = outcome_of(whole_[rank], calls_[rank]);
+            return {whole_[rank], *progress_.stopped(), call_phase::not_sent,
+                    whole_.member(rank).name};
+        group_result<T> done = outcome_of(whole_.member(rank), calls_[rank]);
         calls_[rank] = {};
         return done;
     }
     /// The same, with the bytes of its value.
     group_result<T> take(std::size_t rank, buffer& bytes) {
         if (rank >= calls_.size()) return take(rank);
-        group_result<T> done = outcome_of(whole_[rank], calls_[rank]);
+        group_result<T> done = outcome_of(whole_.member(rank), calls_[rank]);
         if (done.value) bytes = std::move(calls_[rank].state()->payload());
         calls_[rank] = {};
         return done;
@@ -14481,7 +14486,7 @@ public:
                     continue;
                 }
             }
-            all.push_back(detail::outcome_of(whole_[rank], call));
+            all.push_back(detail::outcome_of(whole_.member(rank), call));
         }
         return group_results<T>(std::move(all));
     }
@@ -14552,6 +14557,23 @@ struct group_kind {
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
+// No lambdas with parameters: g++ says of one in a template that it hides a global of the
+// program's.
+
+struct has_value {
+    template <class T>
+    bool operator()(const std::pair<std::size_t, group_result<T>>& one) const noexcept {
+        return one.second.value.has_value();
+    }
+};
+struct by_rank {
+    template <class T>
+    bool operator()(const std::pair<std::size_t, T>& a,
+                    const std::pair<std::size_t, T>& b) const noexcept {
+        return a.first < b.first;
+    }
+};
+
 /// The results of a run: by rank, or, if the first of them are wanted, as they came.
 template <class T>
 std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
@@ -14560,13 +14582,12 @@ std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
         ended.emplace_back(*rank, run.take(*rank));
     if (as_they_come) {
         if (run.progress().has_enough())
-            std::erase_if(ended, [](const auto& one) { return !one.second.value; });
+            ended.erase(std::stable_partition(ended.begin(), ended.end(), has_value()),
+                        ended.end());
         else
-            std::stable_partition(ended.begin(), ended.end(),
-                                  [](const auto& one) { return one.second.value.has_value(); });
+            std::stable_partition(ended.begin(), ended.end(), has_value());
     } else {
-        std::sort(ended.begin(), ended.end(),
-                  [](const auto& one, const auto& other) { return one.first < other.first; });
+        std::sort(ended.begin(), ended.end(), by_rank());
     }
     std::vector<group_result<T>> all;
     all.reserve(ended.size());
@@ -14596,6 +14617,12 @@ std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
             const error_detail& d = result.value.error().detail();
             return {true, d.why, d.type, d.text};
         }
+        static bool failed(const ended& one) noexcept { return !one.result.value; }
+        static bool before(const ended* a, const ended* b) noexcept {
+            const auto left = a->kind().order();
+            const auto right = b->kind().order();
+            return left == right ? a->rank < b->rank : left < right;
+        }
     };
     std::vector<ended> all;
     while (const std::optional<std::size_t> rank = run.next(true)) {
@@ -14604,14 +14631,10 @@ std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
         all.push_back({*rank, std::move(one), std::move(bytes)});
     }
     if (run.progress().has_enough())
-        std::erase_if(all, [](const ended& one) { return !one.result.value; });
+        std::erase_if(all, &ended::failed);
     std::vector<const ended*> sorted;
     for (const ended& one : all) sorted.push_back(&one);
-    std::sort(sorted.begin(), sorted.end(), [](const ended* a, const ended* b) {
-        const auto left = a->kind().order();
-        const auto right = b->kind().order();
-        return left == right ? a->rank < b->rank : left < right;
-    });
+    std::sort(sorted.begin(), sorted.end(), &ended::before);
     std::vector<std::pair<std::size_t, group_kind<T>>> kinds; // with the rank of the first member
     std::vector<group_member> members;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -14621,8 +14644,7 @@ std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
         if (i + 1 < sorted.size() && sorted[i + 1]->kind().order() == one.kind().order()) continue;
         kinds.back().second.members = *group::of(std::exchange(members, {}));
     }
-    std::sort(kinds.begin(), kinds.end(),
-              [](const auto& one, const auto& other) { return one.first < other.first; });
+    std::sort(kinds.begin(), kinds.end(), by_rank());
     std::vector<group_kind<T>> in_order;
     for (auto& one : kinds) in_order.push_back(std::move(one.second));
     return in_order;
@@ -14717,7 +14739,7 @@ group_results<void> group_calls_at_once<Target>::call_no_reply(Args&&... args) c
                     : call_target(one.who.port(), one.who.id(), options)
                           .template try_call_no_reply<F>(static_cast<Args&>(args)...);
             const call_phase phase = told ? call_phase::sent : call_phase::not_sent;
-            all.push_back({one.who, std::move(told), phase});
+            all.push_back({one.who, std::move(told), phase, one.name});
         }
     }
     return group_results<void>(std::move(all));
@@ -30782,6 +30804,11 @@ explain_methods(const std::vector<any_method>& path) {
         in = "in " + plan->name;
     }
     return text;
+}
+
+MITOGEN_COLD MITOGEN_INLINE std::string planned_name(const any_method& method) {
+    const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
+    return plan ? plan->name : std::string();
 }
 
 } // namespace detail

@@ -200,7 +200,7 @@ TEST_CASE("of many methods each is a member, also that which fails") {
     const group some = t.root.connect_all(
         std::vector<any_method>{
             any_method(mitogen::local{.name = "web1"}),
-            any_method(mitogen::command{.argv = {"/nonexistent/tool"}, .name = "web2"}),
+            any_method(mitogen::command{.argv = {"mitogen-no-such-tool"}, .name = "web2"}),
             any_method(mitogen::local{.name = "web3"})},
         {.at_once = 2});
     REQUIRE(some.size() == 3);

@@ -24,8 +24,9 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A place in a group of what was not connected.
-inline group_member unconnected_member(mitogen::node& here, const error& why) {
-    return {context(here, no_context), std::make_shared<error>(why), why.detail().place};
+template <class Method>
+group_member unconnected_member(mitogen::node& here, const error& why, const Method& method) {
+    return {context(here, no_context), std::make_shared<error>(why), planned_name(method)};
 }
 
 } // namespace detail
@@ -39,7 +40,6 @@ result<group> connect_methods<Maker, Context>::try_connect_all(const Methods& me
     std::shared_ptr<detail::arrivals> done;
     std::vector<future<Context>> coming;
     std::size_t over = 0;
-    std::size_t left_out = 0;
     std::optional<error> ended; // by a scope of the caller
     const auto wait = [&] {
         if (ended) return;
@@ -53,24 +53,24 @@ result<group> connect_methods<Maker, Context>::try_connect_all(const Methods& me
     };
     for (const auto& method : methods) {
         while (!ended && coming.size() - over >= at_once) wait();
-        if (ended) {
-            ++left_out;
-            continue;
-        }
+        if (ended) break;
         coming.push_back(connect_async(method));
         if (!done) done = std::make_shared<detail::arrivals>(coming.front().port());
         coming.back().then(detail::arrival_notice{done, coming.size() - 1});
     }
     while (!ended && over < coming.size()) wait();
     std::vector<detail::group_member> members;
-    for (future<Context>& one : coming) {
-        if (!one.done()) one.abandon(*ended);
-        const result<Context> up = one.done() ? maker().arrived(one.outcome()) : *ended;
+    for (const auto& method : methods) {
+        mitogen::node& here = coming.front().port();
+        result<Context> up = [&]() -> result<Context> {
+            if (members.size() >= coming.size()) return *ended;
+            future<Context>& one = coming[members.size()];
+            if (!one.done()) one.abandon(*ended);
+            return one.done() ? maker().arrived(one.outcome()) : *ended;
+        }();
         members.push_back(up ? detail::group_member{*up}
-                             : detail::unconnected_member(one.port(), up.error()));
+                             : detail::unconnected_member(here, up.error(), method));
     }
-    for (; left_out != 0; --left_out)
-        members.push_back(detail::unconnected_member(coming.front().port(), *ended));
     return group::of(std::move(members));
 }
 

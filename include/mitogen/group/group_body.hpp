@@ -28,6 +28,23 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
+// No lambdas with parameters: g++ says of one in a template that it hides a global of the
+// program's.
+
+struct has_value {
+    template <class T>
+    bool operator()(const std::pair<std::size_t, group_result<T>>& one) const noexcept {
+        return one.second.value.has_value();
+    }
+};
+struct by_rank {
+    template <class T>
+    bool operator()(const std::pair<std::size_t, T>& a,
+                    const std::pair<std::size_t, T>& b) const noexcept {
+        return a.first < b.first;
+    }
+};
+
 /// The results of a run: by rank, or, if the first of them are wanted, as they came.
 template <class T>
 std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
@@ -36,13 +53,12 @@ std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
         ended.emplace_back(*rank, run.take(*rank));
     if (as_they_come) {
         if (run.progress().has_enough())
-            std::erase_if(ended, [](const auto& one) { return !one.second.value; });
+            ended.erase(std::stable_partition(ended.begin(), ended.end(), has_value()),
+                        ended.end());
         else
-            std::stable_partition(ended.begin(), ended.end(),
-                                  [](const auto& one) { return one.second.value.has_value(); });
+            std::stable_partition(ended.begin(), ended.end(), has_value());
     } else {
-        std::sort(ended.begin(), ended.end(),
-                  [](const auto& one, const auto& other) { return one.first < other.first; });
+        std::sort(ended.begin(), ended.end(), by_rank());
     }
     std::vector<group_result<T>> all;
     all.reserve(ended.size());
@@ -72,6 +88,12 @@ std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
             const error_detail& d = result.value.error().detail();
             return {true, d.why, d.type, d.text};
         }
+        static bool failed(const ended& one) noexcept { return !one.result.value; }
+        static bool before(const ended* a, const ended* b) noexcept {
+            const auto left = a->kind().order();
+            const auto right = b->kind().order();
+            return left == right ? a->rank < b->rank : left < right;
+        }
     };
     std::vector<ended> all;
     while (const std::optional<std::size_t> rank = run.next(true)) {
@@ -80,14 +102,10 @@ std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
         all.push_back({*rank, std::move(one), std::move(bytes)});
     }
     if (run.progress().has_enough())
-        std::erase_if(all, [](const ended& one) { return !one.result.value; });
+        std::erase_if(all, &ended::failed);
     std::vector<const ended*> sorted;
     for (const ended& one : all) sorted.push_back(&one);
-    std::sort(sorted.begin(), sorted.end(), [](const ended* a, const ended* b) {
-        const auto left = a->kind().order();
-        const auto right = b->kind().order();
-        return left == right ? a->rank < b->rank : left < right;
-    });
+    std::sort(sorted.begin(), sorted.end(), &ended::before);
     std::vector<std::pair<std::size_t, group_kind<T>>> kinds; // with the rank of the first member
     std::vector<group_member> members;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -97,8 +115,7 @@ std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
         if (i + 1 < sorted.size() && sorted[i + 1]->kind().order() == one.kind().order()) continue;
         kinds.back().second.members = *group::of(std::exchange(members, {}));
     }
-    std::sort(kinds.begin(), kinds.end(),
-              [](const auto& one, const auto& other) { return one.first < other.first; });
+    std::sort(kinds.begin(), kinds.end(), by_rank());
     std::vector<group_kind<T>> in_order;
     for (auto& one : kinds) in_order.push_back(std::move(one.second));
     return in_order;
@@ -193,7 +210,7 @@ group_results<void> group_calls_at_once<Target>::call_no_reply(Args&&... args) c
                     : call_target(one.who.port(), one.who.id(), options)
                           .template try_call_no_reply<F>(static_cast<Args&>(args)...);
             const call_phase phase = told ? call_phase::sent : call_phase::not_sent;
-            all.push_back({one.who, std::move(told), phase});
+            all.push_back({one.who, std::move(told), phase, one.name});
         }
     }
     return group_results<void>(std::move(all));

@@ -75,7 +75,7 @@ public:
                     continue;
                 }
             }
-            all.push_back(detail::outcome_of(whole_[rank], call));
+            all.push_back(detail::outcome_of(whole_.member(rank), call));
         }
         return group_results<T>(std::move(all));
     }

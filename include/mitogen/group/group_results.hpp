@@ -32,9 +32,11 @@ struct group_result {
     context who;
     result<T> value; ///< what it has returned, or what went wrong
     call_phase phase = call_phase::answered;
+    std::string unconnected{}; ///< the name of one that was never connected
 
     /// Its name, also if it is lost or was never connected.
     std::string name() const {
+        if (!unconnected.empty()) return unconnected;
         std::string path = who.name();
         return path.empty() && !value ? value.error().detail().place : path;
     }

@@ -55,9 +55,9 @@ future<T> begin_member(const group_member& one, const call_options& options, Beg
 
 /// The answer of a call that is over.
 template <class T>
-group_result<T> outcome_of(const context& who, future<T>& call) {
+group_result<T> outcome_of(const group_member& one, future<T>& call) {
     const call_phase phase = phase_of(*call.state());
-    return {who, call.outcome(), phase};
+    return {one.who, call.outcome(), phase, one.name};
 }
 
 /// The calls of the members of a group. Threads: one. Its end cancels what runs.
@@ -113,15 +113,16 @@ public:
     /// What became of a member that next() has named. Once.
     group_result<T> take(std::size_t rank) {
         if (rank >= calls_.size())
-            return {whole_[rank], *progress_.stopped(), call_phase::not_sent};
-        group_result<T> done = outcome_of(whole_[rank], calls_[rank]);
+            return {whole_[rank], *progress_.stopped(), call_phase::not_sent,
+                    whole_.member(rank).name};
+        group_result<T> done = outcome_of(whole_.member(rank), calls_[rank]);
         calls_[rank] = {};
         return done;
     }
     /// The same, with the bytes of its value.
     group_result<T> take(std::size_t rank, buffer& bytes) {
         if (rank >= calls_.size()) return take(rank);
-        group_result<T> done = outcome_of(whole_[rank], calls_[rank]);
+        group_result<T> done = outcome_of(whole_.member(rank), calls_[rank]);
         if (done.value) bytes = std::move(calls_[rank].state()->payload());
         calls_[rank] = {};
         return done;
