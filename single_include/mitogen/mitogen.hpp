@@ -13794,7 +13794,7 @@ struct group_member {
     }
     friend bool operator<(const group_member& a, const group_member& b) noexcept {
         return a.who.id() != b.who.id() ? a.who.id() < b.who.id()
-                                        : std::less<>()(a.unconnected, b.unconnected);
+                                        : a.unconnected < b.unconnected;
     }
 };
 
@@ -14581,11 +14581,8 @@ std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
     while (const std::optional<std::size_t> rank = run.next(true))
         ended.emplace_back(*rank, run.take(*rank));
     if (as_they_come) {
-        if (run.progress().has_enough())
-            ended.erase(std::stable_partition(ended.begin(), ended.end(), has_value()),
-                        ended.end());
-        else
-            std::stable_partition(ended.begin(), ended.end(), has_value());
+        const auto failed = std::stable_partition(ended.begin(), ended.end(), has_value());
+        if (run.progress().has_enough()) ended.erase(failed, ended.end());
     } else {
         std::sort(ended.begin(), ended.end(), by_rank());
     }

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ struct group_member {
     }
     friend bool operator<(const group_member& a, const group_member& b) noexcept {
         return a.who.id() != b.who.id() ? a.who.id() < b.who.id()
-                                        : std::less<>()(a.unconnected, b.unconnected);
+                                        : a.unconnected < b.unconnected;
     }
 };
 

@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -52,11 +51,8 @@ std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
     while (const std::optional<std::size_t> rank = run.next(true))
         ended.emplace_back(*rank, run.take(*rank));
     if (as_they_come) {
-        if (run.progress().has_enough())
-            ended.erase(std::stable_partition(ended.begin(), ended.end(), has_value()),
-                        ended.end());
-        else
-            std::stable_partition(ended.begin(), ended.end(), has_value());
+        const auto failed = std::stable_partition(ended.begin(), ended.end(), has_value());
+        if (run.progress().has_enough()) ended.erase(failed, ended.end());
     } else {
         std::sort(ended.begin(), ended.end(), by_rank());
     }
