@@ -15,7 +15,6 @@
 
 namespace group_test {
 
-using generic::shared_pipe;
 using mitogen::context;
 using mitogen::group;
 
@@ -173,7 +172,6 @@ TEST_CASE("group calls and single calls keep one order, each once") {
 
 TEST_CASE("a stream gives results as they come, and cancels the rest when it is left") {
     fleet f(3);
-    shared_pipe started, stopped;
     {
         std::size_t seen = 0;
         for (auto&& [who, value] : f.whole().stream<&waits_in>(group{f.all[0]})) {
