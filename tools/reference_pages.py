@@ -43,8 +43,11 @@ PAGES = {
          "restarting_tasks", "restarted_dialog", "on_signal", "on_interrupt",
          "signal_set"]),
     "group": (
-        "Groups", "Sets of names.",
-        ["name_set", "name_slice"]),
+        "Groups", "Sets of contexts as one value, and pools of work over them; see [groups](../groups.md). Sets of names.",
+        ["group", "group_calls", "group_calls_at_once", "group_target", "paced_group", "percent", "group_share",
+         "group_results", "group_result", "call_phase", "group_stream", "group_future", "group_total", "group_kind",
+         "connect_all_options", "pool", "pool_options", "pool_result", "pool_item", "pool_stream", "name_set",
+         "name_slice"]),
     "debug": (
         "Debugger", "Stops in any context, and the variables that their prompt knows; see [debugger](../debugger.md).",
         ["breakpoint", "async_breakpoint", "use_debugger", "dump", "debug_client", "try_debug_client", "watch", "unwatch", "debugger_quit"]),

@@ -73,11 +73,11 @@
 #include <mitogen/flow/node_sender.hpp>
 #include <mitogen/flow/outbox.hpp>
 #include <mitogen/flow/relay.hpp>
-#include <mitogen/group/ipv6_text.hpp>
-#include <mitogen/group/name_fold.hpp>
-#include <mitogen/group/name_pattern.hpp>
-#include <mitogen/group/name_set_body.hpp>
-#include <mitogen/group/number_ranges.hpp>
+#include <mitogen/group/names/ipv6_text.hpp>
+#include <mitogen/group/names/name_fold.hpp>
+#include <mitogen/group/names/name_pattern.hpp>
+#include <mitogen/group/names/name_set_body.hpp>
+#include <mitogen/group/names/number_ranges.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/flush.hpp>

@@ -16,6 +16,7 @@ class any_method;
 class node;
 class chain;
 class context;
+class group;
 class router;
 
 template <class T>

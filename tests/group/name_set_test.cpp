@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/group/name_pattern.hpp>
-#include <mitogen/group/name_set.hpp>
-#include <mitogen/group/name_set_body.hpp>
-#include <mitogen/group/unique_names.hpp>
+#include <mitogen/group/names/name_pattern.hpp>
+#include <mitogen/group/names/name_set.hpp>
+#include <mitogen/group/names/name_set_body.hpp>
+#include <mitogen/group/names/unique_names.hpp>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -81,6 +81,7 @@ public:
         case reason::overloaded:
         case reason::timeout:
         case reason::deadline:
+        case reason::withheld:
         case reason::connect_timeout: return kind::overloaded;
         case reason::no_route:
         case reason::respondent_lost:
@@ -318,6 +319,13 @@ public:
     explicit overloaded_error(const error& e) : error(e) {}
 };
 
+/// A call or a piece of work that was one of several was not begun: too many others had failed,
+/// enough had succeeded, or nobody was left to do it.
+class withheld_error : public error {
+public:
+    explicit withheld_error(const error& e) : error(e) {}
+};
+
 /// Somebody has typed `quit` at a prompt of the debugger: what breakpoint() throws there.
 class debugger_quit : public error {
 public:
@@ -389,6 +397,7 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
     case reason::misuse: throw logic_error(e);
     case reason::debugger_quit: throw debugger_quit(e);
     case reason::several: throw error_group(e);
+    case reason::withheld: throw withheld_error(e);
     case reason::connect:
     case reason::connect_timeout:
     case reason::resolve:

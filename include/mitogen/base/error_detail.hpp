@@ -56,6 +56,7 @@ enum class reason : std::uint16_t {
     /// the function of a dialog is called again: what was on the way to it is lost
     restarted = 70,
     debugger_quit = 71, ///< somebody has typed `quit` at a prompt of the debugger
+    withheld = 72,      ///< one of several: it was not begun, since enough had failed or succeeded
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -172,6 +173,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::deadline: return "deadline";
     case reason::restarted: return "restarted";
     case reason::debugger_quit: return "debugger_quit";
+    case reason::withheld: return "withheld";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";

@@ -66,5 +66,10 @@ explain_methods(const std::vector<any_method>& path) {
     return text;
 }
 
+MITOGEN_COLD MITOGEN_INLINE std::string planned_name(const any_method& method) {
+    const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
+    return plan ? plan->name : std::string();
+}
+
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

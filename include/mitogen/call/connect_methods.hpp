@@ -9,6 +9,8 @@
 #include <mitogen/fwd.hpp>
 #include <mitogen/node/node.hpp>
 
+#include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -25,6 +27,11 @@ MITOGEN_COLD inline error waits_for_child() {
 }
 
 } // namespace detail
+
+/// How many are made at a time by connect_all().
+struct connect_all_options {
+    std::size_t at_once = 32; ///< one at least
+};
 
 /// A base of those who make children: `Maker` has
 /// `begin_child(any_method, making_options) -> future<context>` and `cannot_wait()`; a context
@@ -67,6 +74,18 @@ public:
         static_assert(Maker::template accepts<Method>::value);
         return maker().begin_child(any_method(method), {.on_progress = std::move(progress)});
     }
+
+    /// Makes a child by each of these methods, and waits until each is up or has failed: a group of
+    /// all, in their order. What could not be connected is a member too, whose calls fail with why:
+    /// `router.connect_all(hosts, {.at_once = 8})`. Needs mitogen/group.hpp.
+    template <class Methods>
+    group connect_all(const Methods& methods, connect_all_options options = {}) const;
+    template <class Method>
+    group connect_all(std::initializer_list<Method> methods,
+                      connect_all_options options = {}) const;
+    /// The same; an error is a logic_error: it was called on the loop.
+    template <class Methods>
+    result<group> try_connect_all(const Methods& methods, connect_all_options options = {}) const;
 
     /// A new process on the same machine, running the same program.
     template <class Options = local_options>

@@ -32,6 +32,8 @@ namespace detail {
 
 /// What making a context by these would run, one in the other: see router::explain.
 result<std::string> explain_methods(const std::vector<any_method>& path);
+/// The name of a context that it makes; empty if its options are contradictory.
+std::string planned_name(const any_method& method);
 
 } // namespace detail
 

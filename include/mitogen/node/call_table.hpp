@@ -212,6 +212,7 @@ public:
             const std::lock_guard lock(mutex_);
             p = take_slot(respondent, subject);
         }
+        p->unsent = true;
         fail(*p, std::move(why));
         return p;
     }
@@ -387,6 +388,7 @@ public:
             p.set_awaited_by(nullptr);
             p.set_for_ever(false);
             p.explained = false;
+            p.unsent = false;
             if (p.generation_ < UINT32_MAX - 1) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;
         }

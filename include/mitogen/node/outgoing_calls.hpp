@@ -100,7 +100,10 @@ public:
                 sent = std::move(*why);
                 break;
             }
-        if (!sent) outstanding_->fail(*p, sent.error());
+        if (!sent) {
+            p->unsent = true;
+            outstanding_->fail(*p, sent.error());
+        }
         if (what.options && what.how == manner::gather) guard(*p, *what.options);
         return *p;
     }

@@ -66,6 +66,8 @@ protected:
 public:
     /// for the layer above: a second question was asked about a failure
     bool explained = false;
+    /// for whoever has asked, and nobody else: the question has not left this context
+    bool unsent = false;
     const void* subject = nullptr; ///< for the layer above: which function was called
 
     outstanding_call(outstanding_call&&) = delete;

@@ -7,7 +7,7 @@
 #include <mitogen/child/staged_children.hpp>
 #include <mitogen/command/run_command.hpp>
 #include <mitogen/debug/debugger.hpp>
-#include <mitogen/group/name_set_body.hpp>
+#include <mitogen/group/names/name_set_body.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/join/join.hpp>
 #include <mitogen/join/listener.hpp>

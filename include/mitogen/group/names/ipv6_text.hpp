@@ -3,7 +3,7 @@
 // ipv6_text.hpp: tells IPv6 addresses from other text.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/group/number_ranges.hpp>
+#include <mitogen/group/names/number_ranges.hpp>
 
 #include <algorithm>
 #include <cstddef>

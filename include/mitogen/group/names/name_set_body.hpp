@@ -5,11 +5,11 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/group/name_fold.hpp>
-#include <mitogen/group/name_pattern.hpp>
-#include <mitogen/group/name_set.hpp>
-#include <mitogen/group/number_ranges.hpp>
-#include <mitogen/group/unique_names.hpp>
+#include <mitogen/group/names/name_fold.hpp>
+#include <mitogen/group/names/name_pattern.hpp>
+#include <mitogen/group/names/name_set.hpp>
+#include <mitogen/group/names/number_ranges.hpp>
+#include <mitogen/group/names/unique_names.hpp>
 
 #include <algorithm>
 #include <cstddef>

@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/group/unique_names.hpp>
+#include <mitogen/group/names/unique_names.hpp>
 
 #include <cstddef>
 #include <cstdint>

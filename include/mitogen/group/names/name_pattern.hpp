@@ -5,8 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/group/ipv6_text.hpp>
-#include <mitogen/group/number_ranges.hpp>
+#include <mitogen/group/names/ipv6_text.hpp>
+#include <mitogen/group/names/number_ranges.hpp>
 
 #include <cstddef>
 #include <cstdint>

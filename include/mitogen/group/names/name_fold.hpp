@@ -3,8 +3,8 @@
 // name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/group/number_ranges.hpp>
-#include <mitogen/group/unique_names.hpp>
+#include <mitogen/group/names/number_ranges.hpp>
+#include <mitogen/group/names/unique_names.hpp>
 
 #include <algorithm>
 #include <cstddef>
