@@ -263,6 +263,7 @@ enum class reason : std::uint16_t {
     /// the function of a dialog is called again: what was on the way to it is lost
     restarted = 70,
     debugger_quit = 71, ///< somebody has typed `quit` at a prompt of the debugger
+    withheld = 72,      ///< one of several: it was not begun, since enough had failed or succeeded
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -379,6 +380,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::deadline: return "deadline";
     case reason::restarted: return "restarted";
     case reason::debugger_quit: return "debugger_quit";
+    case reason::withheld: return "withheld";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";
@@ -540,6 +542,7 @@ public:
         case reason::overloaded:
         case reason::timeout:
         case reason::deadline:
+        case reason::withheld:
         case reason::connect_timeout: return kind::overloaded;
         case reason::no_route:
         case reason::respondent_lost:
@@ -777,6 +780,13 @@ public:
     explicit overloaded_error(const error& e) : error(e) {}
 };
 
+/// A call or a piece of work that was one of several was not begun: too many others had failed,
+/// enough had succeeded, or nobody was left to do it.
+class withheld_error : public error {
+public:
+    explicit withheld_error(const error& e) : error(e) {}
+};
+
 /// Somebody has typed `quit` at a prompt of the debugger: what breakpoint() throws there.
 class debugger_quit : public error {
 public:
@@ -848,6 +858,7 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
     case reason::misuse: throw logic_error(e);
     case reason::debugger_quit: throw debugger_quit(e);
     case reason::several: throw error_group(e);
+    case reason::withheld: throw withheld_error(e);
     case reason::connect:
     case reason::connect_timeout:
     case reason::resolve:
@@ -3419,6 +3430,7 @@ class any_method;
 class node;
 class chain;
 class context;
+class group;
 class router;
 
 template <class T>
@@ -7083,6 +7095,8 @@ protected:
 public:
     /// for the layer above: a second question was asked about a failure
     bool explained = false;
+    /// for whoever has asked, and nobody else: the question has not left this context
+    bool unsent = false;
     const void* subject = nullptr; ///< for the layer above: which function was called
 
     outstanding_call(outstanding_call&&) = delete;
@@ -9324,6 +9338,11 @@ MITOGEN_COLD inline error waits_for_child() {
 
 } // namespace detail
 
+/// How many are made at a time by connect_all().
+struct connect_all_options {
+    std::size_t at_once = 32; ///< one at least
+};
+
 /// A base of those who make children: `Maker` has
 /// `begin_child(any_method, making_options) -> future<context>` and `cannot_wait()`; a context
 /// restricts by `accepts<Method>` which methods it takes; a nursery says in `arrived(result)` what
@@ -9365,6 +9384,18 @@ public:
         static_assert(Maker::template accepts<Method>::value);
         return maker().begin_child(any_method(method), {.on_progress = std::move(progress)});
     }
+
+    /// Makes a child by each of these methods, and waits until each is up or has failed: a group of
+    /// all, in their order. What could not be connected is a member too, whose calls fail with why:
+    /// `router.connect_all(hosts, {.at_once = 8})`. Needs mitogen/group.hpp.
+    template <class Methods>
+    group connect_all(const Methods& methods, connect_all_options options = {}) const;
+    template <class Method>
+    group connect_all(std::initializer_list<Method> methods,
+                      connect_all_options options = {}) const;
+    /// The same; an error is a logic_error: it was called on the loop.
+    template <class Methods>
+    result<group> try_connect_all(const Methods& methods, connect_all_options options = {}) const;
 
     /// A new process on the same machine, running the same program.
     template <class Options = local_options>
@@ -9514,6 +9545,8 @@ namespace detail {
 
 /// What making a context by these would run, one in the other: see router::explain.
 result<std::string> explain_methods(const std::vector<any_method>& path);
+/// The name of a context that it makes; empty if its options are contradictory.
+std::string planned_name(const any_method& method);
 
 } // namespace detail
 
@@ -13369,7 +13402,443 @@ auto call_methods<Target>::stream(Args&&... args) const {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/unique_names.hpp ----
+// ---- mitogen/group/arrivals.hpp ----
+// arrivals.hpp: which of several answers have come, in the order in which they did.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Numbers of answers that have come. Threads: tell() any; the rest one. What tells keeps it, so
+/// that nobody needs to wait for answers that are not wanted any more.
+class arrivals {
+    mutex mutex_;
+    condition changed_;
+    std::vector<std::size_t> told_;  // under the mutex
+    std::size_t wanted_ = 1;         // under the mutex: with so many whoever waits is woken
+    std::vector<std::size_t> taken_; // of those that were told, what take() gives next is last
+
+public:
+    explicit arrivals(const mitogen::node& host) : mutex_(host) {}
+
+    void tell(std::size_t number) {
+        const std::lock_guard lock(mutex_);
+        told_.push_back(number);
+        if (told_.size() >= wanted_) changed_.notify_all();
+    }
+
+    /// Sleeps until take() has something to give, once `wanted` have come; false if the deadline or
+    /// a scope of the caller comes first.
+    bool wait(mitogen::node& here, std::size_t wanted, instant deadline, const char* what) {
+        if (!taken_.empty()) return true;
+        std::unique_lock lock(mutex_);
+        wanted_ = wanted;
+        const bool some =
+            changed_.wait(lock, here, deadline, [&] { return told_.size() >= wanted_; }, {what});
+        wanted_ = 1;
+        if (!some) return false;
+        taken_.assign(told_.rbegin(), told_.rend());
+        told_.clear();
+        return true;
+    }
+
+    /// The one that came first of those that were not taken. Only after wait() has said so.
+    std::size_t take() {
+        const std::size_t number = taken_.back();
+        taken_.pop_back();
+        return number;
+    }
+};
+
+/// Tells when an answer has come.
+struct arrival_notice {
+    std::shared_ptr<arrivals> to;
+    std::size_t number;
+    void operator()() const { to->tell(number); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_results.hpp ----
+// group_results.hpp: what the members of a group have answered.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How far the call of one member came.
+enum class call_phase : std::uint8_t {
+    not_sent, ///< its message did not leave this context: the function has not run
+    sent,     ///< and no answer has come: the function may have run, or may still
+    answered, ///< that context has said what became of it
+};
+
+/// What became of the call of one member: `for (const auto& [who, value] : results)`.
+template <class T>
+struct group_result {
+    /// the member. Of one that was never connected: a context that does not exist, whose calls fail
+    context who;
+    result<T> value; ///< what it has returned, or what went wrong
+    call_phase phase = call_phase::answered;
+    std::string unconnected{}; ///< the name of one that was never connected
+
+    /// Its name, also if it is lost or was never connected.
+    std::string name() const {
+        if (!unconnected.empty()) return unconnected;
+        std::string path = who.name();
+        return path.empty() && !value ? value.error().detail().place : path;
+    }
+
+    /// For structured bindings: 0 is `who`, 1 `value`.
+    template <std::size_t I>
+    auto& get() & noexcept {
+        if constexpr (I == 0)
+            return who;
+        else
+            return value;
+    }
+    template <std::size_t I>
+    const auto& get() const& noexcept {
+        if constexpr (I == 0)
+            return who;
+        else
+            return value;
+    }
+    template <std::size_t I>
+    auto&& get() && noexcept {
+        return std::move(get<I>());
+    }
+};
+
+namespace detail {
+
+/// Some errors as one error_group, also if it is one.
+MITOGEN_COLD inline error error_group_of(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    for (const error& one : errors) {
+        if (one.members().empty()) {
+            members->push_back(one);
+        } else {
+            members->insert(members->end(), one.members().begin(), one.members().end());
+        }
+    }
+    error_detail d;
+    d.why = reason::several;
+    d.members = std::move(members);
+    return error(std::move(d));
+}
+
+/// The errors of some results, in their order.
+template <class Range>
+std::vector<error> errors_of(const Range& results) {
+    std::vector<error> all;
+    for (const auto& one : results)
+        if (!one.value) all.push_back(one.value.error());
+    return all;
+}
+
+} // namespace detail
+
+/// What a call of a group gives: a result for each member, in the order of the group.
+template <class T>
+class group_results {
+    std::vector<group_result<T>> all_;
+
+public:
+    using value_type = group_result<T>;
+    using iterator = typename std::vector<value_type>::iterator;
+    using const_iterator = typename std::vector<value_type>::const_iterator;
+
+    group_results() = default;
+    explicit group_results(std::vector<value_type> all) noexcept : all_(std::move(all)) {}
+
+    std::size_t size() const noexcept { return all_.size(); }
+    bool empty() const noexcept { return all_.empty(); }
+    iterator begin() noexcept { return all_.begin(); }
+    iterator end() noexcept { return all_.end(); }
+    const_iterator begin() const noexcept { return all_.begin(); }
+    const_iterator end() const noexcept { return all_.end(); }
+    /// That of one rank, which is less than size().
+    value_type& operator[](std::size_t rank) noexcept { return all_[rank]; }
+    const value_type& operator[](std::size_t rank) const noexcept { return all_[rank]; }
+
+    /// How many have failed.
+    std::size_t failures() const noexcept {
+        std::size_t count = 0;
+        for (const value_type& one : all_) count += !one.value;
+        return count;
+    }
+
+    /// The values, in order; nothing for functions that return void. Throws one error_group with
+    /// the errors of all that failed, if any did.
+    auto or_throw() && {
+        if (failures() != 0) raise(detail::error_group_of(detail::errors_of(all_)));
+        if constexpr (!std::is_void_v<T>) {
+            std::vector<T> values;
+            values.reserve(all_.size());
+            for (value_type& one : all_) values.push_back(std::move(*one.value));
+            return values;
+        }
+    }
+    auto or_throw() const& {
+        group_results copy(*this);
+        return std::move(copy).or_throw();
+    }
+};
+
+/// What a reduction of a group gives: as a result<T>, the values of all members merged, in the
+/// order of the group, or one error_group if more of them failed than its budget allows, which is
+/// none if it has not been given.
+template <class T>
+class group_total : public result<T> {
+    std::optional<T> partial_;
+    std::vector<group_result<T>> failures_;
+
+public:
+    group_total(result<T> whole, std::optional<T> partial, std::vector<group_result<T>> failures)
+        : result<T>(std::move(whole)), partial_(std::move(partial)),
+          failures_(std::move(failures)) {}
+
+    /// If there is an error: what the others' values come to; none if there are no others.
+    const std::optional<T>& partial() const noexcept { return partial_; }
+    /// Those who failed, in the order of the group.
+    const std::vector<group_result<T>>& failures() const noexcept { return failures_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+template <class T>
+struct std::tuple_size<mitogen::group_result<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, mitogen::group_result<T>> {
+    using type = mitogen::context;
+};
+template <class T>
+struct std::tuple_element<1, mitogen::group_result<T>> {
+    using type = mitogen::result<T>;
+};
+
+// ---- mitogen/group/group_settings.hpp ----
+// group_settings.hpp: how the calls of a group are made: how many at once, and when to stop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A part of a group, in hundredths of the members that it has when the call begins.
+struct percent {
+    unsigned value = 0;
+    explicit constexpr percent(unsigned hundredths) noexcept : value(hundredths) {}
+};
+
+/// A number of members: `3`, or `percent(10)`.
+class group_share {
+    std::size_t number_ = 0;
+    bool of_hundred_ = false;
+
+public:
+    /// So many. A logic_error if it is negative.
+    template <std::integral Number>
+        requires(!std::same_as<Number, bool>)
+    constexpr group_share(Number members) : number_(static_cast<std::size_t>(members)) {
+        if constexpr (std::is_signed_v<Number>)
+            if (members < 0) raise(error(reason::misuse, "a negative number of members"));
+    }
+    /// So many in a hundred.
+    constexpr group_share(percent part) noexcept : number_(part.value), of_hundred_(true) {}
+
+    /// As a batch of a group of `size`: rounded up, and one at least.
+    constexpr std::size_t rounded_up(std::size_t size) const noexcept {
+        return std::max<std::size_t>(1, of_hundred_ ? part_of(size, 99) : number_);
+    }
+    /// As a budget of failures of a group of `size`: rounded down.
+    constexpr std::size_t rounded_down(std::size_t size) const noexcept {
+        return of_hundred_ ? part_of(size, 0) : number_;
+    }
+
+private:
+    constexpr std::size_t part_of(std::size_t size, unsigned round) const noexcept {
+        const std::uint64_t hundredths = static_cast<std::uint64_t>(size) * number_;
+        return static_cast<std::size_t>((hundredths + round) / 100);
+    }
+};
+
+namespace detail {
+
+/// How the calls of a group are made.
+struct group_settings {
+    call_options options{};
+    std::optional<group_share> batch{};   ///< that many, then the next when all of them have ended
+    std::size_t at_once = 0;              ///< 0: any number
+    std::optional<group_share> allowed{}; ///< failures; none: any number
+    std::optional<std::size_t> enough{};  ///< values; none: all
+    bool cancel_running = false;          ///< when there are more failures
+
+    /// All begin at once, and each is waited for.
+    bool unpaced() const noexcept { return !batch && !at_once && !allowed && !enough; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_call.hpp ----
+// group_call.hpp: the ways to call a function in all members of a group.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class group_target;
+class paced_group;
+template <class T>
+class group_future;
+template <class T>
+class group_stream;
+template <class T>
+struct group_kind;
+
+namespace detail {
+
+/// A call whose arguments stand beside it, to be made in one context after the other. `Arguments`
+/// is a tuple of values, or of references.
+template <auto F, class Arguments>
+struct repeated_call {
+    Arguments arguments;
+
+    template <class Target>
+    auto operator()(const Target& to) const {
+        return made_in(to, std::make_index_sequence<std::tuple_size_v<Arguments>>{});
+    }
+
+private:
+    template <class Target, std::size_t... Is>
+    auto made_in(const Target& to, std::index_sequence<Is...>) const {
+        return to.template call_async<F>(std::get<Is>(arguments)...);
+    }
+};
+
+/// The arguments of `F` as they are kept for later: as the parameters' types, and what is only
+/// shown by one as what owns it.
+template <auto F, class Wire = typename function_traits<F>::wire_parameters>
+struct kept_arguments;
+template <auto F, class... Ws>
+struct kept_arguments<F, type_list<Ws...>> {
+    using type = std::tuple<typename owned_result<Ws>::type...>;
+
+    template <class... Args>
+    static type from(Args&&... args) {
+        return type{static_cast<typename owned_result<Ws>::type>(std::forward<Args>(args))...};
+    }
+};
+
+/// reduce<Merge>() of some group: its calls.
+template <auto Merge, class Target>
+class group_reduction {
+    Target of_;
+
+public:
+    explicit group_reduction(Target of) : of_(std::move(of)) {}
+
+    /// Calls `F(args…)` in each member and merges the values in the order of the group:
+    /// `Merge(Merge(first, second), third)`. What Merge throws leaves this. Blocks; an error for
+    /// the whole if the group is empty.
+    template <auto F, class... Args>
+    group_total<result_of<F>> call(Args&&... args) const;
+};
+
+} // namespace detail
+
+/// The ways to call a function in all members of a group: those of a group itself, with a deadline,
+/// and by batches. `Target` offers whole() and settings().
+///
+/// Each member is called as if by itself, in the order of the group; see group. What is called is
+/// waited for by the thread that calls.
+template <class Target>
+class group_calls {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+    template <class Other>
+    Other changed(detail::group_settings settings) const;
+
+public:
+    /// Calls `F(args…)` in each member, and waits until each has answered or failed. Throws
+    /// nothing that concerns a member: that is its result.
+    template <auto F, class... Args>
+    group_results<detail::result_of<F>> call(Args&&... args) const;
+
+    /// The same, as a range of group_result that gives each when it is there:
+    /// `for (auto&& [who, value] : web.stream<&f>(args…))`. Leaving the loop cancels the rest.
+    template <auto F, class... Args>
+    group_stream<detail::result_of<F>> stream(Args&&... args) const;
+
+    /// The same; equal results once, each with the members that gave it, in the order of the first
+    /// of them. Values are equal if their encodings are, byte for byte; errors if reason, type and
+    /// message are.
+    template <auto F, class... Args>
+    std::vector<group_kind<detail::result_of<F>>> gather(Args&&... args) const;
+
+    /// The same, with the values merged to one by `Merge(a, b)`, which runs here:
+    /// `web.reduce<&plus>().call<&free_bytes>("/").value()`.
+    template <auto Merge>
+    detail::group_reduction<Merge, Target> reduce() const {
+        return detail::group_reduction<Merge, Target>(self());
+    }
+
+    /// `span` from then on calls made through the result are over: members that have not answered
+    /// fail with timeout_error, and so do those that have not begun.
+    template <class Rep, class Period>
+    auto within(std::chrono::duration<Rep, Period> span) const {
+        detail::group_settings settings = self().settings();
+        settings.options.within = detail::to_ns(span);
+        return changed<typename Target::guarded>(std::move(settings));
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls made through the result are cancelled when `stop` is requested.
+    auto with(std::stop_token stop) const {
+        detail::group_settings settings = self().settings();
+        settings.options.stop = std::move(stop);
+        return changed<typename Target::guarded>(std::move(settings));
+    }
+#endif
+
+    /// At most `members` run at a time: when one has ended the next begins. At least one.
+    paced_group at_once(std::size_t members) const;
+
+    /// So many begin together; when all of them have ended, the next. Percentages are rounded up.
+    /// A batch that fails altogether is nothing special: see allow_failures().
+    paced_group in_batches(group_share members) const;
+
+    /// When more than so many have failed, in whatever way, no further one begins: its result is a
+    /// withheld_error. Those that run go on. Percentages are rounded down.
+    paced_group allow_failures(group_share members) const;
+
+    /// What runs when allow_failures() is exceeded is cancelled.
+    paced_group cancel_running() const;
+
+    /// The `values` that come first, in that order; then the rest is cancelled, and not among the
+    /// results. If there are not so many: all that there are, and behind them all failures.
+    paced_group first(std::size_t values) const;
+};
+
+/// What only those can do whose members are all called at once.
+template <class Target>
+class group_calls_at_once : public group_calls<Target> {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+public:
+    /// Calls `F(args…)` in each member and returns their answers-to-be. Blocks only while a link's
+    /// queue is full.
+    template <auto F, class... Args>
+    group_future<detail::result_of<F>> call_async(Args&&... args) const;
+
+    /// Calls without an answer, as context::call_no_reply. The results say of each member whether
+    /// its message could be sent.
+    template <auto F, class... Args>
+    group_results<void> call_no_reply(Args&&... args) const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/names/unique_names.hpp ----
 // unique_names.hpp: strings in the order in which they came, each once, found by their text.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -13403,7 +13872,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_set.hpp ----
+// ---- mitogen/group/names/name_set.hpp ----
 // name_set.hpp: an ordered set of names, written as a pattern such as web[1-40],db.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -13516,6 +13985,1419 @@ private:
 };
 
 using name_set = basic_name_set<>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group.hpp ----
+// group.hpp: an ordered set of contexts as one value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// One member of a group: a context, or one that could not be made.
+struct group_member {
+    context who;
+    std::shared_ptr<const error> unconnected{}; ///< why there is no such context; null: there is
+    std::string name{};                         ///< of one that is not connected
+
+    friend bool operator==(const group_member& a, const group_member& b) noexcept {
+        return a.who == b.who && a.unconnected == b.unconnected;
+    }
+    friend bool operator<(const group_member& a, const group_member& b) noexcept {
+        return a.who.id() != b.who.id() ? a.who.id() < b.who.id()
+                                        : a.unconnected < b.unconnected;
+    }
+};
+
+/// Can be walked through, and has contexts.
+template <class Range>
+concept range_of_contexts = requires(const Range& range) {
+    { *std::begin(range) } -> std::convertible_to<const context&>;
+    std::end(range);
+};
+
+} // namespace detail
+
+/// An ordered set of contexts of one router. A cheap value: copies share the members, which never
+/// change. What could not be connected is a member too, see connect_all().
+///
+/// A call of a group means: each member is called as if by itself, by the same caller, in the order
+/// of the group. Each living member executes it exactly once, in order with whatever else this
+/// thread has called there; what becomes of one member (it is lost, throws, is too late) is the
+/// result of that one, and nobody else's. One cancellation, or one deadline, reaches all.
+///
+/// An empty group is allowed, and means nobody. As an argument or a result it is the list of its
+/// contexts; what was never connected cannot be sent. Threads: distinct objects: safe; shared ones:
+/// if all only read.
+class group : public group_calls_at_once<group> {
+    std::shared_ptr<const std::vector<context>> contexts_;
+    std::shared_ptr<const std::vector<detail::group_member>> unusual_; // null: all are connected
+
+    static const std::vector<context>& none() noexcept {
+        static const std::vector<context> empty;
+        return empty;
+    }
+    const std::vector<context>& contexts() const noexcept {
+        return contexts_ ? *contexts_ : none();
+    }
+
+    template <class Keep>
+    group filtered(Keep keep) const {
+        std::vector<detail::group_member> kept;
+        for (std::size_t rank = 0; rank < size(); ++rank)
+            if (keep(rank)) kept.push_back(member(rank));
+        return *of(std::move(kept));
+    }
+    std::vector<detail::group_member> members() const {
+        std::vector<detail::group_member> all;
+        all.reserve(size());
+        for (std::size_t rank = 0; rank < size(); ++rank) all.push_back(member(rank));
+        return all;
+    }
+    std::vector<detail::group_member> in_order_of_ids() const {
+        std::vector<detail::group_member> all = members();
+        std::sort(all.begin(), all.end());
+        return all;
+    }
+
+public:
+    /// How its calls with a deadline are written down.
+    using guarded = group_target;
+    using value_type = context;
+    using const_iterator = const context*;
+    using iterator = const_iterator;
+
+    /// Nobody.
+    group() = default;
+    /// These; who is there twice is a member once, at the first place. Throws logic_error if they
+    /// are of several routers, or one is empty (default-constructed).
+    group(std::initializer_list<context> all) : group(try_make(all).value()) {}
+    template <detail::range_of_contexts Range>
+        requires(!std::derived_from<Range, group>)
+    explicit group(const Range& all) : group(try_make(all).value()) {}
+    /// The same, with the error as a value.
+    template <detail::range_of_contexts Range>
+    static result<group> try_make(const Range& all) {
+        std::vector<detail::group_member> members;
+        for (const context& who : all) members.push_back({who});
+        return of(std::move(members));
+    }
+    static result<group> try_make(std::initializer_list<context> all) {
+        return try_make<std::initializer_list<context>>(all);
+    }
+    /// For those who make groups in their own way.
+    static result<group> of(std::vector<detail::group_member> members);
+
+    std::size_t size() const noexcept { return contexts().size(); }
+    bool empty() const noexcept { return size() == 0; }
+    /// The contexts by rank. In the place of what was never connected: one that does not exist.
+    const_iterator begin() const noexcept { return contexts().data(); }
+    const_iterator end() const noexcept { return begin() + size(); }
+    /// That of one rank, which is less than size().
+    const context& operator[](std::size_t rank) const noexcept { return contexts()[rank]; }
+    bool contains(const context& who) const noexcept {
+        return std::find(begin(), end(), who) != end();
+    }
+
+    /// The members, and those of the other group that are not among them. Throws logic_error if
+    /// they are of several routers.
+    group unite(const group& other) const { return try_unite(other).value(); }
+    /// The same, with the error as a value.
+    result<group> try_unite(const group& other) const {
+        std::vector<detail::group_member> all = members();
+        for (std::size_t rank = 0; rank < other.size(); ++rank) all.push_back(other.member(rank));
+        return of(std::move(all));
+    }
+    /// The members that are not in the other group, in this one's order.
+    group subtract(const group& other) const { return compared(other, false); }
+    /// Those that are in both, in this one's order.
+    group intersect(const group& other) const { return compared(other, true); }
+    /// Those of some ranks, as far as there are any.
+    group slice(name_slice which) const {
+        return filtered([&](std::size_t rank) {
+            return rank >= which.first && rank - which.first < which.count;
+        });
+    }
+    /// Those whose name, or whole path ("bastion.web1"), is in a set, in this one's order.
+    group named(const name_set& names) const;
+    /// The same, of a pattern such as `web[1-40]`. Throws codec_error if it is none.
+    group named(std::string_view pattern) const { return named(name_set(pattern)); }
+    /// The same, with the error as a value.
+    result<group> try_named(std::string_view pattern) const;
+    /// Those that were connected, whether they are there still or not.
+    group connected() const {
+        return filtered([&](std::size_t rank) { return !member(rank).unconnected; });
+    }
+
+    /// The paths of the members. Of those that are lost: nothing.
+    name_set names() const;
+    /// The same as a short text, to be read by people: "web[1-3],db".
+    std::string fold() const;
+
+    /// True if both have the same members, in whatever order.
+    friend bool operator==(const group& a, const group& b) {
+        return a.size() == b.size() && a.in_order_of_ids() == b.in_order_of_ids();
+    }
+
+    /// For group_calls.
+    const group& whole() const noexcept { return *this; }
+    detail::group_settings settings() const { return {}; }
+    /// The member of a rank, with why it was never connected.
+    detail::group_member member(std::size_t rank) const {
+        return unusual_ ? (*unusual_)[rank] : detail::group_member{contexts()[rank]};
+    }
+
+private:
+    group compared(const group& other, bool in_both) const {
+        const std::vector<detail::group_member> theirs = other.in_order_of_ids();
+        return filtered([&](std::size_t rank) {
+            return std::binary_search(theirs.begin(), theirs.end(), member(rank)) == in_both;
+        });
+    }
+};
+
+/// A group together with a deadline or a stop token of its calls: what within() and with() return.
+class group_target : public group_calls_at_once<group_target> {
+    group whole_;
+    detail::group_settings settings_;
+
+public:
+    using guarded = group_target;
+    group_target(group whole, detail::group_settings settings)
+        : whole_(std::move(whole)), settings_(std::move(settings)) {}
+    const group& whole() const noexcept { return whole_; }
+    const detail::group_settings& settings() const noexcept { return settings_; }
+};
+
+/// A group together with how many of its members are called at once, and when to stop: what
+/// at_once(), in_batches(), allow_failures() and first() return.
+class paced_group : public group_calls<paced_group> {
+    group whole_;
+    detail::group_settings settings_;
+
+public:
+    using guarded = paced_group;
+    paced_group(group whole, detail::group_settings settings)
+        : whole_(std::move(whole)), settings_(std::move(settings)) {}
+    const group& whole() const noexcept { return whole_; }
+    const detail::group_settings& settings() const noexcept { return settings_; }
+};
+
+inline result<group> group::of(std::vector<detail::group_member> members) {
+    bool unusual = false;
+    for (const detail::group_member& one : members) {
+        if (!one.who.valid()) return detail::empty_target();
+        if (&one.who.port() != &members.front().who.port())
+            return error(reason::misuse,
+                         "a group has contexts of one router, and these are of several");
+        unusual = unusual || one.unconnected;
+    }
+    std::vector<std::size_t> ranks(members.size());
+    for (std::size_t i = 0; i < ranks.size(); ++i) ranks[i] = i;
+    std::sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) {
+        return members[a] == members[b] ? a < b : members[a] < members[b];
+    });
+    std::vector<bool> again(members.size());
+    for (std::size_t i = 1; i < ranks.size(); ++i)
+        again[ranks[i]] = members[ranks[i]] == members[ranks[i - 1]];
+    auto contexts = std::make_shared<std::vector<context>>();
+    auto kept = std::make_shared<std::vector<detail::group_member>>();
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        if (again[i]) continue;
+        contexts->push_back(members[i].who);
+        if (unusual) kept->push_back(std::move(members[i]));
+    }
+    group made;
+    made.contexts_ = std::move(contexts);
+    if (unusual) made.unusual_ = std::move(kept);
+    return made;
+}
+
+inline group group::named(const name_set& names) const {
+    return filtered([&](std::size_t rank) {
+        const detail::group_member one = member(rank);
+        const std::vector<std::string> path = one.who.path();
+        return path.empty() ? names.contains(one.name)
+                            : names.contains(path.back()) ||
+                                  names.contains(mitogen::node::dotted(path));
+    });
+}
+
+inline result<group> group::try_named(std::string_view pattern) const {
+    const result<name_set> names = name_set::parse(pattern);
+    if (!names) return names.error();
+    return named(*names);
+}
+
+inline name_set group::names() const {
+    name_set all;
+    for (std::size_t rank = 0; rank < size(); ++rank) {
+        const detail::group_member one = member(rank);
+        const std::string path = one.who.name();
+        // what cannot be written in a pattern is left out
+        static_cast<void>(all.try_insert(path.empty() ? one.name : path));
+    }
+    return all;
+}
+
+inline std::string group::fold() const { return names().fold(); }
+
+template <class Target>
+template <class Other>
+Other group_calls<Target>::changed(detail::group_settings settings) const {
+    return Other(self().whole(), std::move(settings));
+}
+template <class Target>
+paced_group group_calls<Target>::at_once(std::size_t members) const {
+    detail::group_settings settings = self().settings();
+    settings.at_once = std::max<std::size_t>(1, members);
+    return changed<paced_group>(std::move(settings));
+}
+template <class Target>
+paced_group group_calls<Target>::in_batches(group_share members) const {
+    detail::group_settings settings = self().settings();
+    settings.batch = members;
+    return changed<paced_group>(std::move(settings));
+}
+template <class Target>
+paced_group group_calls<Target>::allow_failures(group_share members) const {
+    detail::group_settings settings = self().settings();
+    settings.allowed = members;
+    return changed<paced_group>(std::move(settings));
+}
+template <class Target>
+paced_group group_calls<Target>::cancel_running() const {
+    detail::group_settings settings = self().settings();
+    settings.cancel_running = true;
+    return changed<paced_group>(std::move(settings));
+}
+template <class Target>
+paced_group group_calls<Target>::first(std::size_t values) const {
+    detail::group_settings settings = self().settings();
+    settings.enough = values;
+    return changed<paced_group>(std::move(settings));
+}
+
+/// A group travels as the list of its contexts.
+template <>
+struct codec<group> {
+    using list = codec<std::vector<context>>;
+    static constexpr bool is_fixed = false;
+    static constexpr std::size_t least = list::least;
+    static std::size_t size(const group& g) {
+        return list::size(std::vector<context>(g.begin(), g.end()));
+    }
+    static void encode(writer& w, const group& g) {
+        if (g.connected().size() != g.size())
+            w.fail("a group with a member that was never connected cannot be sent: send its "
+                   "connected()");
+        list::encode(w, std::vector<context>(g.begin(), g.end()));
+    }
+    static bool decode(reader& r, group& g) {
+        std::vector<context> all;
+        if (!list::decode(r, all)) return false;
+        result<group> made = group::try_make(all);
+        if (!made) return r.fail("a group with an empty context");
+        g = std::move(*made);
+        return true;
+    }
+    static void signature(signature_sink& out) { list::signature(out); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/connect_all.hpp ----
+// connect_all.hpp: makes many children at once, as a group.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A place in a group of what was not connected.
+template <class Method>
+group_member unconnected_member(mitogen::node& here, const error& why, const Method& method) {
+    return {context(here, no_context), std::make_shared<error>(why), planned_name(method)};
+}
+
+} // namespace detail
+
+template <class Maker, class Context>
+template <class Methods>
+result<group> connect_methods<Maker, Context>::try_connect_all(const Methods& methods,
+                                                               connect_all_options options) const {
+    if (std::optional<error> why = maker().cannot_wait()) return std::move(*why);
+    const std::size_t at_once = std::max<std::size_t>(1, options.at_once);
+    std::shared_ptr<detail::arrivals> done;
+    std::vector<future<Context>> coming;
+    std::size_t over = 0;
+    std::optional<error> ended; // by a scope of the caller
+    const auto wait = [&] {
+        if (ended) return;
+        mitogen::node& here = coming.front().port();
+        if (done->wait(here, 1, never, "contexts that are being connected")) {
+            static_cast<void>(done->take());
+            ++over;
+        } else {
+            ended = detail::why_interrupted(here.now());
+        }
+    };
+    for (const auto& method : methods) {
+        while (!ended && coming.size() - over >= at_once) wait();
+        if (ended) break;
+        coming.push_back(connect_async(method));
+        if (!done) done = std::make_shared<detail::arrivals>(coming.front().port());
+        coming.back().then(detail::arrival_notice{done, coming.size() - 1});
+    }
+    while (!ended && over < coming.size()) wait();
+    std::vector<detail::group_member> members;
+    for (const auto& method : methods) {
+        mitogen::node& here = coming.front().port();
+        result<Context> up = [&]() -> result<Context> {
+            if (members.size() >= coming.size()) return *ended;
+            future<Context>& one = coming[members.size()];
+            if (!one.done()) one.abandon(*ended);
+            return one.done() ? maker().arrived(one.outcome()) : *ended;
+        }();
+        members.push_back(up ? detail::group_member{*up}
+                             : detail::unconnected_member(here, up.error(), method));
+    }
+    return group::of(std::move(members));
+}
+
+template <class Maker, class Context>
+template <class Methods>
+group connect_methods<Maker, Context>::connect_all(const Methods& methods,
+                                                   connect_all_options options) const {
+    return try_connect_all(methods, options).value();
+}
+template <class Maker, class Context>
+template <class Method>
+group connect_methods<Maker, Context>::connect_all(std::initializer_list<Method> methods,
+                                                   connect_all_options options) const {
+    return try_connect_all(methods, options).value();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_progress.hpp ----
+// group_progress.hpp: which members of a group may begin, and when none may any more.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Counts the members of a call of a group, which begin in their order. Without I/O.
+class group_progress {
+    std::size_t size_;
+    std::size_t batch_;
+    std::size_t at_once_;
+    std::size_t allowed_;
+    std::size_t enough_;
+    std::size_t begun_ = 0;
+    std::size_t over_ = 0;
+    std::size_t failures_ = 0;
+    std::optional<error> stopped_{};
+
+    std::string so_far() const {
+        return std::to_string(failures_) + " of " + std::to_string(size_) + " members failed";
+    }
+
+public:
+    /// What ended() makes of a member's end.
+    enum class verdict : std::uint8_t {
+        go_on,
+        too_many, ///< failures: no further member begins
+        enough,   ///< values: what runs is not wanted any more
+    };
+
+    group_progress(std::size_t size, const group_settings& how)
+        : size_(size), batch_(how.batch ? how.batch->rounded_up(size) : size),
+          at_once_(how.at_once ? how.at_once : size),
+          allowed_(how.allowed ? how.allowed->rounded_down(size) : size),
+          enough_(how.enough.value_or(size + 1)) {
+        if (enough_ == 0) stop(error(reason::withheld, "not begun: no value is wanted"));
+    }
+
+    std::size_t begun() const noexcept { return begun_; }
+    std::size_t running() const noexcept { return begun_ - over_; }
+    std::size_t failures() const noexcept { return failures_; }
+    bool has_enough() const noexcept { return over_ - failures_ >= enough_; }
+    bool within_budget() const noexcept { return failures_ <= allowed_; }
+    /// Why no further member begins; null: they do.
+    const error* stopped() const noexcept { return stopped_ ? &*stopped_ : nullptr; }
+
+    /// True if the member of rank begun() may begin now.
+    bool may_begin() const noexcept {
+        if (stopped_ || begun_ == size_ || running() >= at_once_) return false;
+        return begun_ % batch_ != 0 || running() == 0;
+    }
+    void begin() noexcept { ++begun_; }
+
+    /// No further member begins. The first reason stays.
+    void stop(error why) {
+        if (!stopped_) stopped_.emplace(std::move(why));
+    }
+
+    /// One that has begun has ended.
+    verdict ended(bool failed) {
+        ++over_;
+        failures_ += failed;
+        if (stopped_) return verdict::go_on;
+        if (failures_ > allowed_) {
+            stop(error(reason::withheld, "not begun: " + so_far() + ", and " +
+                                             std::to_string(allowed_) + " may"));
+            return verdict::too_many;
+        }
+        if (!failed && has_enough()) {
+            stop(error(reason::withheld, "not begun: enough others have answered"));
+            return verdict::enough;
+        }
+        return verdict::go_on;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_run.hpp ----
+// group_run.hpp: a call of a group under way, driven by the thread that waits for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// How far the call came whose answer is there.
+inline call_phase phase_of(const outstanding_call& call) noexcept {
+    if (call.unsent) return call_phase::not_sent;
+    const error* const why = call.failure();
+    if (!why || !why->hops().empty()) return call_phase::answered;
+    switch (why->reason()) {
+    case reason::no_route:
+    case reason::respondent_lost:
+    case reason::broker_exited:
+    case reason::link_corrupt:
+    case reason::timeout:
+    case reason::cancelled: return call_phase::sent;
+    default: return call_phase::answered;
+    }
+}
+
+/// Begins the call of a member: `begin(target)` does it for one that is connected.
+template <class T, class Begin>
+future<T> begin_member(const group_member& one, const call_options& options, Begin& begin) {
+    mitogen::node& here = one.who.port();
+    if (one.unconnected)
+        return future<T>(&here.refuse_call(one.who.id(), *one.unconnected), here,
+                         one.who.environment());
+    return begin(call_target(here, one.who.id(), options));
+}
+
+/// The answer of a call that is over.
+template <class T>
+group_result<T> outcome_of(const group_member& one, future<T>& call) {
+    const call_phase phase = phase_of(*call.state());
+    return {one.who, call.outcome(), phase, one.name};
+}
+
+/// The calls of the members of a group. Threads: one. Its end cancels what runs.
+template <class T>
+class group_run {
+public:
+    using beginner = unique_function<future<T>(const call_target&)>;
+
+private:
+    group whole_;
+    group_settings how_;
+    beginner begin_;
+    group_progress progress_;
+    mitogen::node* here_ = nullptr; // null: the group is empty
+    std::shared_ptr<arrivals> arrivals_{};
+    instant deadline_ = never;
+    bool interrupted_ = false;
+    std::size_t withheld_ = 0;     // that were handed out
+    std::vector<future<T>> calls_; // by rank: of those that have begun
+
+public:
+    group_run(group whole, group_settings how, beginner begin)
+        : whole_(std::move(whole)), how_(std::move(how)), begin_(std::move(begin)),
+          progress_(whole_.size(), how_) {
+        if (whole_.empty()) return;
+        here_ = &whole_[0].port();
+        arrivals_ = std::make_shared<arrivals>(*here_);
+        calls_.reserve(whole_.size());
+        if (how_.options.within != never) deadline_ = after(here_->now(), how_.options.within);
+        if (here_->on_loop())
+            progress_.stop(error(reason::misuse,
+                                 "a function that runs on the loop calls a group and waits; run it "
+                                 "on::main or on::pool, or use call_async and co_await"));
+    }
+    group_run(group_run&&) = delete;
+
+    const group_progress& progress() const noexcept { return progress_; }
+
+    /// The rank of a member that has ended, or was withheld; waits for one. None if there is no
+    /// other. `all`: nobody looks before all have.
+    std::optional<std::size_t> next(bool all) {
+        if (!here_) return std::nullopt;
+        for (;;) {
+            begin_some();
+            if (progress_.running() == 0) return next_withheld();
+            if (!wait(all && how_.unpaced() ? progress_.running() : 1)) continue;
+            const std::size_t rank = arrivals_->take();
+            ended(rank);
+            return rank;
+        }
+    }
+
+    /// What became of a member that next() has named. Once.
+    group_result<T> take(std::size_t rank) {
+        if (rank >= calls_.size())
+            return {whole_[rank], *progress_.stopped(), call_phase::not_sent,
+                    whole_.member(rank).name};
+        group_result<T> done = outcome_of(whole_.member(rank), calls_[rank]);
+        calls_[rank] = {};
+        return done;
+    }
+    /// The same, with the bytes of its value.
+    group_result<T> take(std::size_t rank, buffer& bytes) {
+        if (rank >= calls_.size()) return take(rank);
+        group_result<T> done = outcome_of(whole_.member(rank), calls_[rank]);
+        if (done.value) bytes = std::move(calls_[rank].state()->payload());
+        calls_[rank] = {};
+        return done;
+    }
+
+private:
+    /// Why nothing further may begin, though the budget allows it.
+    std::optional<error> why_over() const {
+        const instant now = here_->now();
+        if (std::optional<error> ended = why_interrupted(now)) return ended;
+        if (now >= deadline_) return how_.options.too_late(false);
+#if defined(__cpp_lib_jthread)
+        if (how_.options.stop.stop_requested())
+            return cancelled_by(here_->id(), cancel_radius::call,
+                                "cancelled by its caller's stop token");
+#endif
+        return std::nullopt;
+    }
+
+    void begin_some() {
+        if (!progress_.may_begin()) return;
+        if (std::optional<error> why = why_over()) return progress_.stop(std::move(*why));
+        while (progress_.may_begin()) {
+            const std::size_t rank = progress_.begun();
+            call_options options = how_.options;
+            if (rank != progress_.running() && deadline_ != never) // there was a wait before
+                options.within = std::max<duration_ns>(deadline_ - here_->now(), 1);
+            calls_.push_back(begin_member<T>(whole_.member(rank), options, begin_));
+            progress_.begin();
+            future<T>& call = calls_.back();
+            if (call.state()->respondent() == here_->id()) { // may be waited for in a circle
+                call.state()->set_awaited_by(this_worker);
+                here_->waits_for_self(*call.state(), true);
+            }
+            call.then(arrival_notice{arrivals_, rank});
+        }
+    }
+
+    /// Waits for so many; false if instead all that runs was given up.
+    bool wait(std::size_t wanted) {
+        constexpr const char* what = "the answers of a group";
+        if (interrupted_) { // all are done, or just being completed
+            const shielded others;
+            return arrivals_->wait(*here_, 1, never, what);
+        }
+        if (arrivals_->wait(*here_, wanted, never, what)) return true;
+        interrupted_ = true;
+        if (std::optional<error> why = why_interrupted(here_->now())) {
+            progress_.stop(*why);
+            abandon(*why);
+        }
+        return false;
+    }
+
+    void abandon(const error& why) {
+        for (future<T>& call : calls_)
+            if (call.valid() && !call.done()) call.abandon(why);
+    }
+
+    void ended(std::size_t rank) {
+        using verdict = group_progress::verdict;
+        const verdict now = progress_.ended(calls_[rank].state()->failure() != nullptr);
+        if (now == verdict::enough || (now == verdict::too_many && how_.cancel_running))
+            abandon(cancelled_by_caller(here_->id(), cancel_radius::call));
+    }
+
+    std::optional<std::size_t> next_withheld() {
+        const std::size_t rank = progress_.begun() + withheld_;
+        if (rank >= whole_.size() || progress_.has_enough()) return std::nullopt;
+        ++withheld_;
+        return rank;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_future.hpp ----
+// group_future.hpp: the answers of a group's members, while they are under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What call_async() of a group returns: a future for each member, in the order of the group; as a
+/// range it can be given to as_completed(), and a task can co_await each. Moves; does not copy.
+/// Dropping it abandons the calls. Threads: one at a time. Blocks: get() and wait_for(), not on the
+/// loop.
+template <class T>
+class [[nodiscard]] group_future {
+    group whole_;
+    std::vector<future<T>> calls_;
+
+public:
+    using iterator = typename std::vector<future<T>>::iterator;
+
+    group_future(group whole, std::vector<future<T>> calls) noexcept
+        : whole_(std::move(whole)), calls_(std::move(calls)) {}
+
+    /// Who was called.
+    const group& members() const noexcept { return whole_; }
+    std::size_t size() const noexcept { return calls_.size(); }
+    iterator begin() noexcept { return calls_.begin(); }
+    iterator end() noexcept { return calls_.end(); }
+    /// The answer of the member of that rank, which is less than size().
+    future<T>& operator[](std::size_t rank) noexcept { return calls_[rank]; }
+
+    /// True once each has a value or an error. Never blocks.
+    bool done() const noexcept {
+        for (const future<T>& call : calls_)
+            if (!call.done()) return false;
+        return true;
+    }
+
+    /// Waits for that, `span` at most; returns done(). 0 never waits.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> span) {
+        if (calls_.empty()) return true;
+        const instant deadline =
+            detail::after(calls_.front().port().now(), detail::to_ns(span));
+        for (future<T>& call : calls_)
+            if (!call.wait_until(deadline)) return false;
+        return true;
+    }
+
+    /// Waits for all answers. If a scope of the caller ends that, the members that have not
+    /// answered are cancelled, and their results say why. Once.
+    group_results<T> get() {
+        std::vector<group_result<T>> all;
+        all.reserve(calls_.size());
+        for (std::size_t rank = 0; rank < calls_.size(); ++rank) {
+            future<T>& call = calls_[rank];
+            if (!call.done()) {
+                result<T> answer = call.try_get();
+                if (!call.done()) {
+                    call.cancel();
+                    all.push_back({whole_[rank], std::move(answer), call_phase::sent});
+                    continue;
+                }
+            }
+            all.push_back(detail::outcome_of(whole_.member(rank), call));
+        }
+        return group_results<T>(std::move(all));
+    }
+
+    /// Gives up all that have not answered.
+    void cancel() {
+        for (future<T>& call : calls_) call.cancel();
+    }
+};
+
+/// What stream() of a group returns: results in the order in which they come. An input range;
+/// moves.
+/// Its end cancels what runs. Threads: one at a time. Blocks: iteration and next().
+template <class T>
+class [[nodiscard]] group_stream {
+    std::unique_ptr<detail::group_run<T>> run_;
+
+public:
+    explicit group_stream(std::unique_ptr<detail::group_run<T>> run) noexcept
+        : run_(std::move(run)) {}
+
+    /// The next that is there; waits for it. Empty at the end.
+    std::optional<group_result<T>> next() {
+        if (run_->progress().has_enough()) return std::nullopt;
+        const std::optional<std::size_t> rank = run_->next(false);
+        if (!rank) return std::nullopt;
+        return run_->take(*rank);
+    }
+
+    class iterator {
+        group_stream* from_ = nullptr;
+        std::optional<group_result<T>> at_{};
+
+    public:
+        using value_type = group_result<T>;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(group_stream& from) : from_(&from) { ++*this; }
+        value_type& operator*() noexcept { return *at_; }
+        value_type* operator->() noexcept { return &*at_; }
+        iterator& operator++() {
+            at_ = from_->next();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
+            return !i.at_;
+        }
+    };
+    iterator begin() { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+/// One of the results of gather(), and who gave it.
+template <class T>
+struct group_kind {
+    result<T> value; ///< of the first of them
+    group members;   ///< in the order of the group that was called
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_body.hpp ----
+// group_body.hpp: what the calls of groups do.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+// No lambdas with parameters: g++ says of one in a template that it hides a global of the
+// program's.
+
+struct has_value {
+    template <class T>
+    bool operator()(const std::pair<std::size_t, group_result<T>>& one) const noexcept {
+        return one.second.value.has_value();
+    }
+};
+struct by_rank {
+    template <class T>
+    bool operator()(const std::pair<std::size_t, T>& a,
+                    const std::pair<std::size_t, T>& b) const noexcept {
+        return a.first < b.first;
+    }
+};
+
+/// The results of a run: by rank, or, if the first of them are wanted, as they came.
+template <class T>
+std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
+    std::vector<std::pair<std::size_t, group_result<T>>> ended;
+    while (const std::optional<std::size_t> rank = run.next(true))
+        ended.emplace_back(*rank, run.take(*rank));
+    if (as_they_come) {
+        const auto failed = std::stable_partition(ended.begin(), ended.end(), has_value());
+        if (run.progress().has_enough()) ended.erase(failed, ended.end());
+    } else {
+        std::sort(ended.begin(), ended.end(), by_rank());
+    }
+    std::vector<group_result<T>> all;
+    all.reserve(ended.size());
+    for (auto& one : ended) all.push_back(std::move(one.second));
+    return all;
+}
+
+/// What makes two results of members one kind.
+struct kind_of_result {
+    bool failed = false;
+    reason why = reason::none;
+    std::string_view type{};
+    std::string_view bytes{};
+
+    auto order() const noexcept { return std::tuple(failed, why, type, bytes); }
+};
+
+template <class T>
+std::vector<group_kind<T>> kinds_of(group_run<T>& run, const group& whole) {
+    struct ended {
+        std::size_t rank;
+        group_result<T> result;
+        buffer bytes;
+        kind_of_result kind() const noexcept {
+            if (result.value)
+                return {.bytes = {reinterpret_cast<const char*>(bytes.data()), bytes.size()}};
+            const error_detail& d = result.value.error().detail();
+            return {true, d.why, d.type, d.text};
+        }
+        static bool failed(const ended& one) noexcept { return !one.result.value; }
+        static bool before(const ended* a, const ended* b) noexcept {
+            const auto left = a->kind().order();
+            const auto right = b->kind().order();
+            return left == right ? a->rank < b->rank : left < right;
+        }
+    };
+    std::vector<ended> all;
+    while (const std::optional<std::size_t> rank = run.next(true)) {
+        buffer bytes;
+        group_result<T> one = run.take(*rank, bytes);
+        all.push_back({*rank, std::move(one), std::move(bytes)});
+    }
+    if (run.progress().has_enough())
+        std::erase_if(all, &ended::failed);
+    std::vector<const ended*> sorted;
+    for (const ended& one : all) sorted.push_back(&one);
+    std::sort(sorted.begin(), sorted.end(), &ended::before);
+    std::vector<std::pair<std::size_t, group_kind<T>>> kinds; // with the rank of the first member
+    std::vector<group_member> members;
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+        const ended& one = *sorted[i];
+        if (members.empty()) kinds.push_back({one.rank, {one.result.value, {}}});
+        members.push_back(whole.member(one.rank));
+        if (i + 1 < sorted.size() && sorted[i + 1]->kind().order() == one.kind().order()) continue;
+        kinds.back().second.members = *group::of(std::exchange(members, {}));
+    }
+    std::sort(kinds.begin(), kinds.end(), by_rank());
+    std::vector<group_kind<T>> in_order;
+    for (auto& one : kinds) in_order.push_back(std::move(one.second));
+    return in_order;
+}
+
+/// `call` once for each member, by reference.
+template <class T, class Call>
+struct borrowed_beginner {
+    const Call* call;
+    future<T> operator()(const call_target& to) const { return (*call)(to); }
+};
+
+template <auto F, class... Args>
+constexpr bool takes_arguments = check_arguments<F, typename function_traits<F>::wire_parameters,
+                                                 type_list<Args&...>>::checked;
+
+} // namespace detail
+
+template <class Target>
+template <auto F, class... Args>
+group_results<detail::result_of<F>> group_calls<Target>::call(Args&&... args) const {
+    using T = detail::result_of<F>;
+    if constexpr (detail::takes_arguments<F, Args...>) {
+        const detail::repeated_call<F, std::tuple<Args&...>> once{{args...}};
+        detail::group_run<T> run(self().whole(), self().settings(),
+                                 detail::borrowed_beginner<T, decltype(once)>{&once});
+        return group_results<T>(
+            detail::results_of(run, self().settings().enough.has_value()));
+    } else {
+        return {};
+    }
+}
+
+template <class Target>
+template <auto F, class... Args>
+group_stream<detail::result_of<F>> group_calls<Target>::stream(Args&&... args) const {
+    using T = detail::result_of<F>;
+    using kept = detail::kept_arguments<F>;
+    if constexpr (detail::takes_arguments<F, Args...>) {
+        return group_stream<T>(std::make_unique<detail::group_run<T>>(
+            self().whole(), self().settings(),
+            detail::repeated_call<F, typename kept::type>{
+                kept::from(std::forward<Args>(args)...)}));
+    } else {
+        return group_stream<T>(nullptr);
+    }
+}
+
+template <class Target>
+template <auto F, class... Args>
+std::vector<group_kind<detail::result_of<F>>> group_calls<Target>::gather(Args&&... args) const {
+    using T = detail::result_of<F>;
+    if constexpr (detail::takes_arguments<F, Args...>) {
+        const detail::repeated_call<F, std::tuple<Args&...>> once{{args...}};
+        detail::group_run<T> run(self().whole(), self().settings(),
+                                 detail::borrowed_beginner<T, decltype(once)>{&once});
+        return detail::kinds_of(run, self().whole());
+    } else {
+        return {};
+    }
+}
+
+template <class Target>
+template <auto F, class... Args>
+group_future<detail::result_of<F>> group_calls_at_once<Target>::call_async(Args&&... args) const {
+    using T = detail::result_of<F>;
+    const group& whole = self().whole();
+    std::vector<future<T>> calls;
+    if constexpr (detail::takes_arguments<F, Args...>) {
+        const detail::call_options options = self().settings().options;
+        const detail::repeated_call<F, std::tuple<Args&...>> once{{args...}};
+        calls.reserve(whole.size());
+        for (std::size_t rank = 0; rank < whole.size(); ++rank)
+            calls.push_back(detail::begin_member<T>(whole.member(rank), options, once));
+    }
+    return group_future<T>(whole, std::move(calls));
+}
+
+template <class Target>
+template <auto F, class... Args>
+group_results<void> group_calls_at_once<Target>::call_no_reply(Args&&... args) const {
+    std::vector<group_result<void>> all;
+    if constexpr (detail::takes_arguments<F, Args...>) {
+        const group& whole = self().whole();
+        const detail::call_options options = self().settings().options;
+        all.reserve(whole.size());
+        for (std::size_t rank = 0; rank < whole.size(); ++rank) {
+            const detail::group_member one = whole.member(rank);
+            result<void> told =
+                one.unconnected
+                    ? result<void>(*one.unconnected)
+                    : call_target(one.who.port(), one.who.id(), options)
+                          .template try_call_no_reply<F>(static_cast<Args&>(args)...);
+            const call_phase phase = told ? call_phase::sent : call_phase::not_sent;
+            all.push_back({one.who, std::move(told), phase, one.name});
+        }
+    }
+    return group_results<void>(std::move(all));
+}
+
+namespace detail {
+
+template <auto Merge, class Target>
+template <auto F, class... Args>
+group_total<result_of<F>> group_reduction<Merge, Target>::call(Args&&... args) const {
+    using T = result_of<F>;
+    static_assert(std::is_convertible_v<std::invoke_result_t<decltype(Merge), T, T>, T>,
+                  "mitogen: reduce<&merge>() needs a T merge(T, T) of what the Function returns");
+    std::optional<T> merged;
+    std::vector<group_result<T>> failures;
+    if constexpr (takes_arguments<F, Args...>) {
+        const repeated_call<F, std::tuple<Args&...>> once{{args...}};
+        group_run<T> run(of_.whole(), of_.settings(), borrowed_beginner<T, decltype(once)>{&once});
+        for (group_result<T>& one : results_of(run, of_.settings().enough.has_value())) {
+            if (!one.value)
+                failures.push_back(std::move(one));
+            else if (merged)
+                merged.emplace(Merge(std::move(*merged), std::move(*one.value)));
+            else
+                merged.emplace(std::move(*one.value));
+        }
+        const bool budgeted = of_.settings().allowed && run.progress().within_budget();
+        if (merged && (failures.empty() || budgeted)) {
+            T whole = std::move(*merged);
+            return {std::move(whole), std::nullopt, std::move(failures)};
+        }
+    }
+    error why = failures.empty() ? error(reason::misuse,
+                                         "a reduction of a group without members: it has no value")
+                                 : error_group_of(errors_of(failures));
+    return {std::move(why), std::move(merged), std::move(failures)};
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/pool_run.hpp ----
+// pool_run.hpp: work that is being done by the workers of a pool, driven by the thread that wants
+// the results.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a pool treats its tasks.
+struct pool_options {
+    /// how often a task is begun again, in another worker, after one was lost with it; 0: what was
+    /// begun once is not begun again
+    unsigned retries = 0;
+    bool retry_thrown = false; ///< also after the function has thrown, or has said an error
+};
+
+/// What became of one task of a pool.
+template <class T>
+struct pool_result : result<T> {
+    unsigned begun; ///< how often it was begun
+
+    pool_result(result<T> value, unsigned times) : result<T>(std::move(value)), begun(times) {}
+};
+
+/// One result of pool::stream(): `for (auto&& [index, value] : …)`.
+template <class T>
+struct pool_item {
+    std::size_t index; ///< of the task among all, from 0
+    pool_result<T> value;
+};
+
+namespace detail {
+
+/// The tasks of one input. Threads: one. Its end cancels what runs.
+template <class T>
+class pool_run {
+public:
+    /// Begins a task in a worker.
+    using task = unique_function<future<T>(const call_target&)>;
+    /// Draws the next task; an empty one at the end.
+    using source = unique_function<task()>;
+
+private:
+    struct piece {
+        task begin;
+        std::size_t index = 0;
+        unsigned begun = 0;
+        std::string avoided{};     // where it has failed
+        std::optional<error> why{}; // with what
+    };
+    struct worker {
+        context who;
+        std::string branch; // of the tree, below this context
+        future<T> answer{};
+        piece work{};
+        bool busy = false;
+        bool lost = false;
+    };
+
+    pool_options options_;
+    source draw_;
+    std::vector<worker> workers_;
+    std::deque<piece> again_;         // to be begun once more
+    std::deque<pool_item<T>> ended_{}; // to be given out
+    std::shared_ptr<arrivals> arrivals_{};
+    std::size_t drawn_ = 0;
+    std::size_t busy_ = 0;
+    bool exhausted_ = false;
+    std::optional<error> interrupted_{};
+
+public:
+    pool_run(const group& workers, const pool_options& options, source draw)
+        : options_(options), draw_(std::move(draw)) {
+        for (const context& one : workers.connected()) {
+            const std::vector<std::string> path = one.path();
+            workers_.push_back({one, path.empty() ? std::string() : path.front()});
+        }
+        if (workers_.empty()) return;
+        arrivals_ = std::make_shared<arrivals>(here());
+        if (here().on_loop())
+            interrupt(error(reason::misuse, "a function that runs on the loop waits for a pool; "
+                                            "run it on::main or on::pool"));
+    }
+    pool_run(pool_run&&) = delete;
+
+    /// Why no further input is drawn, though there may be some; null: that is not so.
+    const error* interrupted() const noexcept { return interrupted_ ? &*interrupted_ : nullptr; }
+
+    /// The next result that is there; waits for one. None if there is no other.
+    std::optional<pool_item<T>> next() {
+        for (;;) {
+            hand_out();
+            if (!ended_.empty()) {
+                pool_item<T> one = std::move(ended_.front());
+                ended_.pop_front();
+                return one;
+            }
+            if (busy_ == 0) return std::nullopt;
+            if (wait()) over(workers_[arrivals_->take()]);
+        }
+    }
+
+private:
+    mitogen::node& here() const { return workers_.front().who.port(); }
+
+    void interrupt(error why) {
+        interrupted_ = std::move(why);
+        exhausted_ = true;
+        for (; !again_.empty(); again_.pop_front()) give_up(std::move(again_.front()));
+        for (worker& w : workers_)
+            if (w.busy && !w.answer.done()) w.answer.abandon(*interrupted_);
+    }
+
+    /// A task that nobody begins any more.
+    void give_up(piece work) {
+        error why = work.why ? std::move(*work.why)
+                             : error(reason::withheld, "not begun: no worker is left");
+        ended_.push_back({work.index, {std::move(why), work.begun}});
+    }
+
+    bool any_left() const noexcept {
+        for (const worker& w : workers_)
+            if (!w.lost) return true;
+        return false;
+    }
+    bool any_left_outside(const std::string& branch) const noexcept {
+        for (const worker& w : workers_)
+            if (!w.lost && w.branch != branch) return true;
+        return false;
+    }
+
+    /// The next task for a worker: one that was begun before, unless it should go elsewhere.
+    std::optional<piece> work_for(const worker& w) {
+        for (auto at = again_.begin(); at != again_.end(); ++at) {
+            if (at->avoided == w.branch && any_left_outside(w.branch)) continue;
+            piece work = std::move(*at);
+            again_.erase(at);
+            return work;
+        }
+        return drawn();
+    }
+
+    std::optional<piece> drawn() {
+        if (exhausted_) return std::nullopt;
+        piece work{draw_()};
+        exhausted_ = !work.begin;
+        if (exhausted_) return std::nullopt;
+        work.index = drawn_++;
+        return work;
+    }
+
+    void hand_out() {
+        if (!interrupted_ && !workers_.empty())
+            if (std::optional<error> why = why_interrupted(here().now()))
+                interrupt(std::move(*why));
+        for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
+            worker& w = workers_[rank];
+            if (w.busy || w.lost) continue;
+            std::optional<piece> work = work_for(w);
+            if (work) begin(w, std::move(*work), rank);
+        }
+        if (any_left() || !ended_.empty()) return;
+        if (!again_.empty()) {
+            give_up(std::move(again_.front()));
+            again_.pop_front();
+        } else if (std::optional<piece> work = drawn()) {
+            give_up(std::move(*work));
+        }
+    }
+
+    void begin(worker& w, piece work, std::size_t rank) {
+        w.work = std::move(work);
+        w.busy = true;
+        ++busy_;
+        w.answer = w.work.begin(call_target(w.who.port(), w.who.id(), {}));
+        if (w.answer.state()->respondent() == here().id()) { // may be waited for in a circle
+            w.answer.state()->set_awaited_by(this_worker);
+            here().waits_for_self(*w.answer.state(), true);
+        }
+        w.answer.then(arrival_notice{arrivals_, rank});
+    }
+
+    /// False if instead all that runs was given up.
+    bool wait() {
+        constexpr const char* what = "the workers of a pool";
+        if (interrupted_) { // all are done, or just being completed
+            const shielded others;
+            return arrivals_->wait(here(), 1, never, what);
+        }
+        return arrivals_->wait(here(), 1, never, what); // hand_out() finds out why not
+    }
+
+    /// A worker has ended its task.
+    void over(worker& w) {
+        w.busy = false;
+        --busy_;
+        future<T> answer = std::move(w.answer);
+        piece work = std::move(w.work);
+        const outstanding_call& state = *answer.state();
+        work.begun += !state.unsent;
+        const error* const why = state.failure();
+        const bool said = why && !why->hops().empty();
+        w.lost = why && !said && why->kind() == kind::disconnected;
+        const bool again = w.lost || (said && options_.retry_thrown);
+        if (again && !interrupted_ && work.begun <= options_.retries) {
+            work.why = *why;
+            work.avoided = w.branch;
+            again_.push_back(std::move(work));
+        } else {
+            ended_.push_back({work.index, {answer.outcome(), work.begun}});
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/pool.hpp ----
+// pool.hpp: a queue of work over the members of a group.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// A range, and the arguments that are the same for all of its tasks.
+template <auto F, class Range, class Wire = typename function_traits<F>::wire_parameters>
+class pool_input;
+template <auto F, class Range, class First, class... Rest>
+class pool_input<F, Range, type_list<First, Rest...>> {
+    using item = typename owned_result<First>::type;
+    using value = result_of<F>;
+    using iterator = decltype(std::begin(std::declval<std::remove_reference_t<Range>&>()));
+    using sentinel = decltype(std::end(std::declval<std::remove_reference_t<Range>&>()));
+
+    Range range_; // a reference, if it was lent
+    std::tuple<typename owned_result<Rest>::type...> rest_;
+    std::optional<iterator> at_{};
+
+    /// One task: it can be begun again.
+    struct task {
+        std::shared_ptr<pool_input> of;
+        item one;
+
+        future<value> operator()(const call_target& to) const {
+            return begin(to, std::index_sequence_for<Rest...>{});
+        }
+
+    private:
+        template <std::size_t... Is>
+        future<value> begin(const call_target& to, std::index_sequence<Is...>) const {
+            return to.template call_async<F>(one, std::get<Is>(std::as_const(of->rest_))...);
+        }
+    };
+
+    template <class... Args>
+    explicit pool_input(Range&& range, Args&&... args)
+        : range_(std::forward<Range>(range)),
+          rest_(static_cast<typename owned_result<Rest>::type>(std::forward<Args>(args))...) {}
+
+    static typename pool_run<value>::task next(const std::shared_ptr<pool_input>& of) {
+        // as late as possible: there may be no further item before its time
+        if (of->at_)
+            ++*of->at_;
+        else
+            of->at_.emplace(std::begin(of->range_));
+        if (*of->at_ == std::end(of->range_)) return nullptr;
+        return task{of, static_cast<item>(**of->at_)};
+    }
+
+    struct source {
+        std::shared_ptr<pool_input> of;
+        typename pool_run<value>::task operator()() const { return next(of); }
+    };
+
+public:
+    template <class... Args>
+    static typename pool_run<value>::source source_of(Range&& range, Args&&... args) {
+        return source{std::shared_ptr<pool_input>(
+            new pool_input(std::forward<Range>(range), std::forward<Args>(args)...))};
+    }
+};
+
+template <auto F, class Range, class... Args>
+constexpr bool takes_items =
+    check_arguments<F, typename function_traits<F>::wire_parameters,
+                    type_list<decltype(*std::begin(
+                                  std::declval<std::remove_reference_t<Range>&>())),
+                              Args...>>::checked;
+
+} // namespace detail
+
+/// What stream() of a pool returns: results in the order in which they come. An input range; moves.
+/// Its end cancels what runs. Threads: one at a time. Blocks: iteration and next().
+template <class T>
+class [[nodiscard]] pool_stream {
+    std::unique_ptr<detail::pool_run<T>> run_;
+
+public:
+    explicit pool_stream(std::unique_ptr<detail::pool_run<T>> run) noexcept
+        : run_(std::move(run)) {}
+
+    /// The next that is there; waits for it. Empty at the end.
+    std::optional<pool_item<T>> next() { return run_->next(); }
+    /// Why it has ended before its input: a scope of the caller. Null: it has not.
+    const error* interrupted() const noexcept { return run_->interrupted(); }
+
+    class iterator {
+        pool_stream* from_ = nullptr;
+        std::optional<pool_item<T>> at_{};
+
+    public:
+        using value_type = pool_item<T>;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(pool_stream& from) : from_(&from) { ++*this; }
+        value_type& operator*() noexcept { return *at_; }
+        value_type* operator->() noexcept { return &*at_; }
+        iterator& operator++() {
+            at_ = from_->next();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
+            return !i.at_;
+        }
+    };
+    iterator begin() { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+/// Workers, and how they share tasks. A task is a call of a function with one item of a range; each
+/// worker has one at a time, and gets the next when it has answered, so that no task waits at a
+/// busy worker while another is free. Items are drawn from the range when a worker is free for
+/// them: the range may be endless.
+///
+/// A worker that is lost gets no more tasks. Its task is begun again in another, in another branch
+/// of the tree if there is one, as often as pool_options::retries says; a task that has ended each
+/// of its workers so is given up. What a function throws is the result of its task. When no worker
+/// is left, tasks that were not begun are a withheld_error.
+///
+/// Workers are no property of the pool: whoever made them ends them. Threads: distinct objects and
+/// shared ones: safe, if they only call. Blocks: map, try_map and the iteration of stream, not on
+/// the loop.
+class pool {
+    group workers_;
+    pool_options options_;
+
+public:
+    explicit pool(group workers, pool_options options = {})
+        : workers_(std::move(workers)), options_(options) {}
+
+    const group& workers() const noexcept { return workers_; }
+
+    /// `F(item, args…)` for each item of a range: the values, in the order of the items. Throws one
+    /// error_group with all errors, if there are any.
+    template <auto F, class Range, class... Args>
+    std::vector<detail::result_of<F>> map(Range&& range, Args&&... args) const {
+        using T = detail::result_of<F>;
+        static_assert(!std::is_void_v<T>,
+                      "mitogen: map<&fn>() collects values, and this Function returns void: use "
+                      "try_map<&fn>()");
+        std::vector<pool_result<T>> all =
+            try_map<F>(std::forward<Range>(range), std::forward<Args>(args)...);
+        std::vector<T> values;
+        std::vector<error> errors;
+        for (pool_result<T>& one : all) {
+            if (one)
+                values.push_back(std::move(*one));
+            else
+                errors.push_back(one.error());
+        }
+        if (!errors.empty()) raise(detail::error_group_of(errors));
+        return values;
+    }
+
+    /// The same with a result for each item, which says how often its task was begun. If a scope of
+    /// the caller ends it, no further items are drawn, and the last result says why.
+    template <auto F, class Range, class... Args>
+    std::vector<pool_result<detail::result_of<F>>> try_map(Range&& range, Args&&... args) const {
+        using T = detail::result_of<F>;
+        std::vector<std::optional<pool_result<T>>> ended;
+        auto run = stream<F>(std::forward<Range>(range), std::forward<Args>(args)...);
+        while (std::optional<pool_item<T>> one = run.next()) {
+            if (one->index >= ended.size()) ended.resize(one->index + 1);
+            ended[one->index].emplace(std::move(one->value));
+        }
+        std::vector<pool_result<T>> all;
+        all.reserve(ended.size() + 1);
+        for (auto& one : ended) all.push_back(std::move(*one));
+        if (const error* why = run.interrupted()) all.push_back({*why, 0});
+        return all;
+    }
+
+    /// The same, as a range of pool_item that gives each result when it is there, and keeps none.
+    /// A range that is no temporary is referred to, and so must outlive it.
+    template <auto F, class Range, class... Args>
+    pool_stream<detail::result_of<F>> stream(Range&& range, Args&&... args) const {
+        using T = detail::result_of<F>;
+        if constexpr (detail::takes_items<F, Range, Args...>) {
+            return pool_stream<T>(std::make_unique<detail::pool_run<T>>(
+                workers_, options_,
+                detail::pool_input<F, Range>::source_of(std::forward<Range>(range),
+                                                        std::forward<Args>(args)...)));
+        } else {
+            return pool_stream<T>(nullptr);
+        }
+    }
+};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -26385,6 +28267,7 @@ public:
             const std::lock_guard lock(mutex_);
             p = take_slot(respondent, subject);
         }
+        p->unsent = true;
         fail(*p, std::move(why));
         return p;
     }
@@ -26560,6 +28443,7 @@ public:
             p.set_awaited_by(nullptr);
             p.set_for_ever(false);
             p.explained = false;
+            p.unsent = false;
             if (p.generation_ < UINT32_MAX - 1) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;
         }
@@ -27580,7 +29464,10 @@ public:
                 sent = std::move(*why);
                 break;
             }
-        if (!sent) outstanding_->fail(*p, sent.error());
+        if (!sent) {
+            p->unsent = true;
+            outstanding_->fail(*p, sent.error());
+        }
         if (what.options && what.how == manner::gather) guard(*p, *what.options);
         return *p;
     }
@@ -29142,6 +31029,11 @@ explain_methods(const std::vector<any_method>& path) {
         in = "in " + plan->name;
     }
     return text;
+}
+
+MITOGEN_COLD MITOGEN_INLINE std::string planned_name(const any_method& method) {
+    const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
+    return plan ? plan->name : std::string();
 }
 
 } // namespace detail
@@ -34819,7 +36711,7 @@ struct prompt_line {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/number_ranges.hpp ----
+// ---- mitogen/group/names/number_ranges.hpp ----
 // number_ranges.hpp: lists of numbers and ranges, as they stand in the brackets of names.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -34957,7 +36849,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_fold.hpp ----
+// ---- mitogen/group/names/name_fold.hpp ----
 // name_fold.hpp: puts names that differ only in numbers together again, as one with brackets.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -35164,7 +37056,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/ipv6_text.hpp ----
+// ---- mitogen/group/names/ipv6_text.hpp ----
 // ipv6_text.hpp: tells IPv6 addresses from other text.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -35227,7 +37119,7 @@ bool is_ipv6(std::string_view text) noexcept {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_pattern.hpp ----
+// ---- mitogen/group/names/name_pattern.hpp ----
 // name_pattern.hpp: reads a text of names, one name with its brackets at a time, and expands it.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -35397,7 +37289,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/name_set_body.hpp ----
+// ---- mitogen/group/names/name_set_body.hpp ----
 // name_set_body.hpp: what sets of names do.
 
 namespace mitogen::inline MITOGEN_ABI {

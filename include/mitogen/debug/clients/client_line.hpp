@@ -6,8 +6,8 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/debug/terminal/prompt_line.hpp>
-#include <mitogen/group/name_set.hpp>
-#include <mitogen/group/name_set_body.hpp>
+#include <mitogen/group/names/name_set.hpp>
+#include <mitogen/group/names/name_set_body.hpp>
 #include <mitogen/link/visible_text.hpp>
 
 #include <algorithm>
