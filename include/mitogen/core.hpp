@@ -39,6 +39,7 @@
 #include <mitogen/command/command_order.hpp>
 #include <mitogen/command/command_output.hpp>
 #include <mitogen/command/command_pump.hpp>
+#include <mitogen/command/group_command.hpp>
 #include <mitogen/command/run_command.hpp>
 #include <mitogen/debug/clients/client_body.hpp>
 #include <mitogen/debug/clients/client_line.hpp>

@@ -9929,31 +9929,43 @@ enum class line_end : std::uint8_t {
 /// Is given the lines of a command's output, without their newlines:
 /// `[](std::string_view line) { … }`, or `[](std::string_view line, line_end why) { … }` to be told
 /// of those that go on (line_end::pause and limit). What follows such a piece is the rest of its
-/// line.
+/// line. Each may have the context where the command runs in front, for those of a group:
+/// `[](const mitogen::context& who, std::string_view line) { … }`.
 class line_callback {
-    unique_function<void(std::string_view, line_end)> call_{};
+    unique_function<void(const context&, std::string_view, line_end)> call_{};
+    bool told_why_ = false;
+
+    template <class F, class... Args>
+    static constexpr bool takes = std::is_invocable_v<F&, Args...>;
 
 public:
     line_callback() = default;
-    template <class F, class = std::enable_if_t<
-                           std::is_invocable_v<F&, std::string_view> ||
-                           std::is_invocable_v<F&, std::string_view, line_end>>>
-    line_callback(F call) {
-        if constexpr (std::is_invocable_v<F&, std::string_view, line_end>) {
+    template <class F>
+        requires(takes<F, std::string_view> || takes<F, std::string_view, line_end> ||
+                 takes<F, const context&, std::string_view> ||
+                 takes<F, const context&, std::string_view, line_end>)
+    line_callback(F call)
+        : told_why_(takes<F, std::string_view, line_end> ||
+                    takes<F, const context&, std::string_view, line_end>) {
+        if constexpr (takes<F, const context&, std::string_view, line_end>)
             call_ = std::move(call);
-        } else {
-            // the newline of a line that was shown already is no empty line
-            call_ = [f = std::move(call), goes_on = false](std::string_view text,
-                                                           line_end why) mutable {
-                const bool rest = std::exchange(goes_on, why == line_end::pause ||
-                                                             why == line_end::limit);
-                if (!rest || !text.empty()) f(text);
-            };
-        }
+        else if constexpr (takes<F, const context&, std::string_view>)
+            call_ = [f = std::move(call)](const context& who, std::string_view text,
+                                          line_end) mutable { f(who, text); };
+        else if constexpr (takes<F, std::string_view, line_end>)
+            call_ = [f = std::move(call)](const context&, std::string_view text,
+                                          line_end why) mutable { f(text, why); };
+        else
+            call_ = [f = std::move(call)](const context&, std::string_view text,
+                                          line_end) mutable { f(text); };
     }
 
     explicit operator bool() const noexcept { return static_cast<bool>(call_); }
-    void operator()(std::string_view text, line_end why) { call_(text, why); }
+    /// Whether it is told of lines that go on. One that is not is given no empty rest of these.
+    bool told_why() const noexcept { return told_why_; }
+    void operator()(const context& who, std::string_view text, line_end why) {
+        call_(who, text, why);
+    }
 };
 
 /// The options of context::run and context::exec.
@@ -9997,8 +10009,399 @@ struct command_result {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/group/group_results.hpp ----
+// group_results.hpp: what the members of a group have answered.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How far the call of one member came.
+enum class call_phase : std::uint8_t {
+    not_sent, ///< its message did not leave this context: the function has not run
+    sent,     ///< and no answer has come: the function may have run, or may still
+    answered, ///< that context has said what became of it
+};
+
+/// What became of the call of one member: `for (const auto& [who, value] : results)`.
+template <class T>
+struct group_result {
+    /// the member. Of one that was never connected: a context that does not exist, whose calls fail
+    context who;
+    result<T> value; ///< what it has returned, or what went wrong
+    call_phase phase = call_phase::answered;
+    std::string unconnected{}; ///< the name of one that was never connected
+
+    /// Its name, also if it is lost or was never connected.
+    std::string name() const {
+        if (!unconnected.empty()) return unconnected;
+        std::string path = who.name();
+        return path.empty() && !value ? value.error().detail().place : path;
+    }
+
+    /// For structured bindings: 0 is `who`, 1 `value`.
+    template <std::size_t I>
+    auto& get() & noexcept {
+        if constexpr (I == 0)
+            return who;
+        else
+            return value;
+    }
+    template <std::size_t I>
+    const auto& get() const& noexcept {
+        if constexpr (I == 0)
+            return who;
+        else
+            return value;
+    }
+    template <std::size_t I>
+    auto&& get() && noexcept {
+        return std::move(get<I>());
+    }
+};
+
+namespace detail {
+
+/// Some errors as one error_group, also if it is one.
+MITOGEN_COLD inline error error_group_of(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    for (const error& one : errors) {
+        if (one.members().empty()) {
+            members->push_back(one);
+        } else {
+            members->insert(members->end(), one.members().begin(), one.members().end());
+        }
+    }
+    error_detail d;
+    d.why = reason::several;
+    d.members = std::move(members);
+    return error(std::move(d));
+}
+
+/// The errors of some results, in their order.
+template <class Range>
+std::vector<error> errors_of(const Range& results) {
+    std::vector<error> all;
+    for (const auto& one : results)
+        if (!one.value) all.push_back(one.value.error());
+    return all;
+}
+
+} // namespace detail
+
+/// What a call of a group gives: a result for each member, in the order of the group.
+template <class T>
+class group_results {
+    std::vector<group_result<T>> all_;
+
+public:
+    using value_type = group_result<T>;
+    using iterator = typename std::vector<value_type>::iterator;
+    using const_iterator = typename std::vector<value_type>::const_iterator;
+
+    group_results() = default;
+    explicit group_results(std::vector<value_type> all) noexcept : all_(std::move(all)) {}
+
+    std::size_t size() const noexcept { return all_.size(); }
+    bool empty() const noexcept { return all_.empty(); }
+    iterator begin() noexcept { return all_.begin(); }
+    iterator end() noexcept { return all_.end(); }
+    const_iterator begin() const noexcept { return all_.begin(); }
+    const_iterator end() const noexcept { return all_.end(); }
+    /// That of one rank, which is less than size().
+    value_type& operator[](std::size_t rank) noexcept { return all_[rank]; }
+    const value_type& operator[](std::size_t rank) const noexcept { return all_[rank]; }
+
+    /// How many have failed.
+    std::size_t failures() const noexcept {
+        std::size_t count = 0;
+        for (const value_type& one : all_) count += !one.value;
+        return count;
+    }
+
+    /// The values, in order; nothing for functions that return void. Throws one error_group with
+    /// the errors of all that failed, if any did.
+    auto or_throw() && {
+        if (failures() != 0) raise(detail::error_group_of(detail::errors_of(all_)));
+        if constexpr (!std::is_void_v<T>) {
+            std::vector<T> values;
+            values.reserve(all_.size());
+            for (value_type& one : all_) values.push_back(std::move(*one.value));
+            return values;
+        }
+    }
+    auto or_throw() const& {
+        group_results copy(*this);
+        return std::move(copy).or_throw();
+    }
+};
+
+/// What a reduction of a group gives: as a result<T>, the values of all members merged, in the
+/// order of the group, or one error_group if more of them failed than its budget allows, which is
+/// none if it has not been given.
+template <class T>
+class group_total : public result<T> {
+    std::optional<T> partial_;
+    std::vector<group_result<T>> failures_;
+
+public:
+    group_total(result<T> whole, std::optional<T> partial, std::vector<group_result<T>> failures)
+        : result<T>(std::move(whole)), partial_(std::move(partial)),
+          failures_(std::move(failures)) {}
+
+    /// If there is an error: what the others' values come to; none if there are no others.
+    const std::optional<T>& partial() const noexcept { return partial_; }
+    /// Those who failed, in the order of the group.
+    const std::vector<group_result<T>>& failures() const noexcept { return failures_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+template <class T>
+struct std::tuple_size<mitogen::group_result<T>> : std::integral_constant<std::size_t, 2> {};
+template <class T>
+struct std::tuple_element<0, mitogen::group_result<T>> {
+    using type = mitogen::context;
+};
+template <class T>
+struct std::tuple_element<1, mitogen::group_result<T>> {
+    using type = mitogen::result<T>;
+};
+
+// ---- mitogen/group/group_settings.hpp ----
+// group_settings.hpp: how the calls of a group are made: how many at once, and when to stop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A part of a group, in hundredths of the members that it has when the call begins.
+struct percent {
+    unsigned value = 0;
+    explicit constexpr percent(unsigned hundredths) noexcept : value(hundredths) {}
+};
+
+/// A number of members: `3`, or `percent(10)`.
+class group_share {
+    std::size_t number_ = 0;
+    bool of_hundred_ = false;
+
+public:
+    /// So many. A logic_error if it is negative.
+    template <std::integral Number>
+        requires(!std::same_as<Number, bool>)
+    constexpr group_share(Number members) : number_(static_cast<std::size_t>(members)) {
+        if constexpr (std::is_signed_v<Number>)
+            if (members < 0) raise(error(reason::misuse, "a negative number of members"));
+    }
+    /// So many in a hundred.
+    constexpr group_share(percent part) noexcept : number_(part.value), of_hundred_(true) {}
+
+    /// As a batch of a group of `size`: rounded up, and one at least.
+    constexpr std::size_t rounded_up(std::size_t size) const noexcept {
+        return std::max<std::size_t>(1, of_hundred_ ? part_of(size, 99) : number_);
+    }
+    /// As a budget of failures of a group of `size`: rounded down.
+    constexpr std::size_t rounded_down(std::size_t size) const noexcept {
+        return of_hundred_ ? part_of(size, 0) : number_;
+    }
+
+private:
+    constexpr std::size_t part_of(std::size_t size, unsigned round) const noexcept {
+        const std::uint64_t hundredths = static_cast<std::uint64_t>(size) * number_;
+        return static_cast<std::size_t>((hundredths + round) / 100);
+    }
+};
+
+namespace detail {
+
+/// How the calls of a group are made.
+struct group_settings {
+    call_options options{};
+    std::optional<group_share> batch{};   ///< that many, then the next when all of them have ended
+    std::size_t at_once = 0;              ///< 0: any number
+    std::optional<group_share> allowed{}; ///< failures; none: any number
+    std::optional<std::size_t> enough{};  ///< values; none: all
+    bool cancel_running = false;          ///< when there are more failures
+
+    /// All begin at once, and each is waited for.
+    bool unpaced() const noexcept { return !batch && !at_once && !allowed && !enough; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/group/group_call.hpp ----
+// group_call.hpp: the ways to call a function in all members of a group.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class group_target;
+class paced_group;
+template <class T>
+class group_future;
+template <class T>
+class group_stream;
+template <class T>
+struct group_kind;
+
+namespace detail {
+
+/// A call whose arguments stand beside it, to be made in one context after the other. `Arguments`
+/// is a tuple of values, or of references.
+template <auto F, class Arguments>
+struct repeated_call {
+    Arguments arguments;
+
+    template <class Target>
+    auto operator()(const Target& to) const {
+        return made_in(to, std::make_index_sequence<std::tuple_size_v<Arguments>>{});
+    }
+
+private:
+    template <class Target, std::size_t... Is>
+    auto made_in(const Target& to, std::index_sequence<Is...>) const {
+        return to.template call_async<F>(std::get<Is>(arguments)...);
+    }
+};
+
+/// The arguments of `F` as they are kept for later: as the parameters' types, and what is only
+/// shown by one as what owns it.
+template <auto F, class Wire = typename function_traits<F>::wire_parameters>
+struct kept_arguments;
+template <auto F, class... Ws>
+struct kept_arguments<F, type_list<Ws...>> {
+    using type = std::tuple<typename owned_result<Ws>::type...>;
+
+    template <class... Args>
+    static type from(Args&&... args) {
+        return type{static_cast<typename owned_result<Ws>::type>(std::forward<Args>(args))...};
+    }
+};
+
+/// reduce<Merge>() of some group: its calls.
+template <auto Merge, class Target>
+class group_reduction {
+    Target of_;
+
+public:
+    explicit group_reduction(Target of) : of_(std::move(of)) {}
+
+    /// Calls `F(args…)` in each member and merges the values in the order of the group:
+    /// `Merge(Merge(first, second), third)`. What Merge throws leaves this. Blocks; an error for
+    /// the whole if the group is empty.
+    template <auto F, class... Args>
+    group_total<result_of<F>> call(Args&&... args) const;
+};
+
+} // namespace detail
+
+/// The ways to call a function in all members of a group: those of a group itself, with a deadline,
+/// and by batches. `Target` offers whole() and settings().
+///
+/// Each member is called as if by itself, in the order of the group; see group. What is called is
+/// waited for by the thread that calls.
+template <class Target>
+class group_calls {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+    template <class Other>
+    Other changed(detail::group_settings settings) const;
+
+public:
+    /// Calls `F(args…)` in each member, and waits until each has answered or failed. Throws
+    /// nothing that concerns a member: that is its result.
+    template <auto F, class... Args>
+    group_results<detail::result_of<F>> call(Args&&... args) const;
+
+    /// The same, as a range of group_result that gives each when it is there:
+    /// `for (auto&& [who, value] : web.stream<&f>(args…))`. Leaving the loop cancels the rest.
+    template <auto F, class... Args>
+    group_stream<detail::result_of<F>> stream(Args&&... args) const;
+
+    /// The same; equal results once, each with the members that gave it, in the order of the first
+    /// of them. Values are equal if their encodings are, byte for byte; errors if reason, type and
+    /// message are.
+    template <auto F, class... Args>
+    std::vector<group_kind<detail::result_of<F>>> gather(Args&&... args) const;
+
+    /// The same, with the values merged to one by `Merge(a, b)`, which runs here:
+    /// `web.reduce<&plus>().call<&free_bytes>("/").value()`.
+    template <auto Merge>
+    detail::group_reduction<Merge, Target> reduce() const {
+        return detail::group_reduction<Merge, Target>(self());
+    }
+
+    /// Runs a command line in each member, as context::run; include <mitogen/command.hpp>. A
+    /// callback for lines is told the member, too: `[](const mitogen::context& who, std::string_view
+    /// line) { … }`. To budgets a command is a failure whose status is not 0, or that has reached
+    /// its time limit. The root of a tree executes no calls, and as a member of a group no commands.
+    template <class Options = run_options>
+    group_results<command_result> run(std::string text,
+                                      std::type_identity_t<Options> options = {}) const;
+    /// Runs a program with these arguments in each member, as context::exec.
+    template <class Options = run_options>
+    group_results<command_result> exec(std::string program, std::vector<std::string> arguments = {},
+                                       std::type_identity_t<Options> options = {}) const;
+
+    /// `span` from then on calls made through the result are over: members that have not answered
+    /// fail with timeout_error, and so do those that have not begun.
+    template <class Rep, class Period>
+    auto within(std::chrono::duration<Rep, Period> span) const {
+        detail::group_settings settings = self().settings();
+        settings.options.within = detail::to_ns(span);
+        return changed<typename Target::guarded>(std::move(settings));
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls made through the result are cancelled when `stop` is requested.
+    auto with(std::stop_token stop) const {
+        detail::group_settings settings = self().settings();
+        settings.options.stop = std::move(stop);
+        return changed<typename Target::guarded>(std::move(settings));
+    }
+#endif
+
+    /// At most `members` run at a time: when one has ended the next begins. At least one.
+    paced_group at_once(std::size_t members) const;
+
+    /// So many begin together; when all of them have ended, the next. Percentages are rounded up.
+    /// A batch that fails altogether is nothing special: see allow_failures().
+    paced_group in_batches(group_share members) const;
+
+    /// When more than so many have failed, in whatever way, no further one begins: its result is a
+    /// withheld_error. Those that run go on. Percentages are rounded down.
+    paced_group allow_failures(group_share members) const;
+
+    /// What runs when allow_failures() is exceeded is cancelled.
+    paced_group cancel_running() const;
+
+    /// The `values` that come first, in that order; then the rest is cancelled, and not among the
+    /// results. If there are not so many: all that there are, and behind them all failures.
+    paced_group first(std::size_t values) const;
+};
+
+/// What only those can do whose members are all called at once.
+template <class Target>
+class group_calls_at_once : public group_calls<Target> {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+public:
+    /// Calls `F(args…)` in each member and returns their answers-to-be. Blocks only while a link's
+    /// queue is full.
+    template <auto F, class... Args>
+    group_future<detail::result_of<F>> call_async(Args&&... args) const;
+
+    /// Calls without an answer, as context::call_no_reply. The results say of each member whether
+    /// its message could be sent.
+    template <auto F, class... Args>
+    group_results<void> call_no_reply(Args&&... args) const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/command/commands.hpp ----
-// commands.hpp: context::run and context::exec, as far as files compile them that use them.
+// commands.hpp: run and exec of contexts and groups, as far as files compile them that use them.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -10015,6 +10418,11 @@ template <class T>
 result<command_result> run_command(mitogen::node& node, context_id where,
                                    const call_options& options, command_words what,
                                    run_options& how);
+
+/// Compiled in the core: see group_command.hpp.
+template <class T>
+group_results<command_result> run_group_command(const group& whole, const group_settings& how,
+                                                command_words what, run_options& options);
 
 template <class Target, class Options>
 result<command_result> run_command_in(const command_methods<Target>& in, command_words what,
@@ -10057,6 +10465,27 @@ command_result command_methods<Target>::exec(std::string program,
                                              std::vector<std::string> arguments,
                                              std::type_identity_t<Options> options) const {
     return try_exec<Options>(std::move(program), std::move(arguments), std::move(options)).value();
+}
+
+template <class Target>
+template <class Options>
+group_results<command_result>
+group_calls<Target>::run(std::string text, std::type_identity_t<Options> options) const {
+    detail::command_words what{.shell = true};
+    what.words.push_back(std::move(text));
+    return detail::run_group_command<void>(self().whole(), self().settings(), std::move(what),
+                                           options);
+}
+
+template <class Target>
+template <class Options>
+group_results<command_result>
+group_calls<Target>::exec(std::string program, std::vector<std::string> arguments,
+                          std::type_identity_t<Options> options) const {
+    arguments.insert(arguments.begin(), std::move(program));
+    return detail::run_group_command<void>(self().whole(), self().settings(),
+                                           {.shell = false, .words = std::move(arguments)},
+                                           options);
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -12584,8 +13013,10 @@ class receiver : public detail::item_reader<T> {
 
 public:
     /// The router must outlive it.
-    explicit receiver(router& node)
-        : detail::item_reader<T>(detail::inbox::make(node_of(node), detail::inbox_use::channel)) {}
+    explicit receiver(router& node) : receiver(node_of(node)) {}
+    /// For parts of the library.
+    explicit receiver(mitogen::node& host)
+        : detail::item_reader<T>(detail::inbox::make(host, detail::inbox_use::channel)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) = delete;
     ~receiver() {
@@ -13459,385 +13890,6 @@ struct arrival_notice {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/group/group_results.hpp ----
-// group_results.hpp: what the members of a group have answered.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// How far the call of one member came.
-enum class call_phase : std::uint8_t {
-    not_sent, ///< its message did not leave this context: the function has not run
-    sent,     ///< and no answer has come: the function may have run, or may still
-    answered, ///< that context has said what became of it
-};
-
-/// What became of the call of one member: `for (const auto& [who, value] : results)`.
-template <class T>
-struct group_result {
-    /// the member. Of one that was never connected: a context that does not exist, whose calls fail
-    context who;
-    result<T> value; ///< what it has returned, or what went wrong
-    call_phase phase = call_phase::answered;
-    std::string unconnected{}; ///< the name of one that was never connected
-
-    /// Its name, also if it is lost or was never connected.
-    std::string name() const {
-        if (!unconnected.empty()) return unconnected;
-        std::string path = who.name();
-        return path.empty() && !value ? value.error().detail().place : path;
-    }
-
-    /// For structured bindings: 0 is `who`, 1 `value`.
-    template <std::size_t I>
-    auto& get() & noexcept {
-        if constexpr (I == 0)
-            return who;
-        else
-            return value;
-    }
-    template <std::size_t I>
-    const auto& get() const& noexcept {
-        if constexpr (I == 0)
-            return who;
-        else
-            return value;
-    }
-    template <std::size_t I>
-    auto&& get() && noexcept {
-        return std::move(get<I>());
-    }
-};
-
-namespace detail {
-
-/// Some errors as one error_group, also if it is one.
-MITOGEN_COLD inline error error_group_of(const std::vector<error>& errors) {
-    auto members = std::make_shared<std::vector<error>>();
-    for (const error& one : errors) {
-        if (one.members().empty()) {
-            members->push_back(one);
-        } else {
-            members->insert(members->end(), one.members().begin(), one.members().end());
-        }
-    }
-    error_detail d;
-    d.why = reason::several;
-    d.members = std::move(members);
-    return error(std::move(d));
-}
-
-/// The errors of some results, in their order.
-template <class Range>
-std::vector<error> errors_of(const Range& results) {
-    std::vector<error> all;
-    for (const auto& one : results)
-        if (!one.value) all.push_back(one.value.error());
-    return all;
-}
-
-} // namespace detail
-
-/// What a call of a group gives: a result for each member, in the order of the group.
-template <class T>
-class group_results {
-    std::vector<group_result<T>> all_;
-
-public:
-    using value_type = group_result<T>;
-    using iterator = typename std::vector<value_type>::iterator;
-    using const_iterator = typename std::vector<value_type>::const_iterator;
-
-    group_results() = default;
-    explicit group_results(std::vector<value_type> all) noexcept : all_(std::move(all)) {}
-
-    std::size_t size() const noexcept { return all_.size(); }
-    bool empty() const noexcept { return all_.empty(); }
-    iterator begin() noexcept { return all_.begin(); }
-    iterator end() noexcept { return all_.end(); }
-    const_iterator begin() const noexcept { return all_.begin(); }
-    const_iterator end() const noexcept { return all_.end(); }
-    /// That of one rank, which is less than size().
-    value_type& operator[](std::size_t rank) noexcept { return all_[rank]; }
-    const value_type& operator[](std::size_t rank) const noexcept { return all_[rank]; }
-
-    /// How many have failed.
-    std::size_t failures() const noexcept {
-        std::size_t count = 0;
-        for (const value_type& one : all_) count += !one.value;
-        return count;
-    }
-
-    /// The values, in order; nothing for functions that return void. Throws one error_group with
-    /// the errors of all that failed, if any did.
-    auto or_throw() && {
-        if (failures() != 0) raise(detail::error_group_of(detail::errors_of(all_)));
-        if constexpr (!std::is_void_v<T>) {
-            std::vector<T> values;
-            values.reserve(all_.size());
-            for (value_type& one : all_) values.push_back(std::move(*one.value));
-            return values;
-        }
-    }
-    auto or_throw() const& {
-        group_results copy(*this);
-        return std::move(copy).or_throw();
-    }
-};
-
-/// What a reduction of a group gives: as a result<T>, the values of all members merged, in the
-/// order of the group, or one error_group if more of them failed than its budget allows, which is
-/// none if it has not been given.
-template <class T>
-class group_total : public result<T> {
-    std::optional<T> partial_;
-    std::vector<group_result<T>> failures_;
-
-public:
-    group_total(result<T> whole, std::optional<T> partial, std::vector<group_result<T>> failures)
-        : result<T>(std::move(whole)), partial_(std::move(partial)),
-          failures_(std::move(failures)) {}
-
-    /// If there is an error: what the others' values come to; none if there are no others.
-    const std::optional<T>& partial() const noexcept { return partial_; }
-    /// Those who failed, in the order of the group.
-    const std::vector<group_result<T>>& failures() const noexcept { return failures_; }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-template <class T>
-struct std::tuple_size<mitogen::group_result<T>> : std::integral_constant<std::size_t, 2> {};
-template <class T>
-struct std::tuple_element<0, mitogen::group_result<T>> {
-    using type = mitogen::context;
-};
-template <class T>
-struct std::tuple_element<1, mitogen::group_result<T>> {
-    using type = mitogen::result<T>;
-};
-
-// ---- mitogen/group/group_settings.hpp ----
-// group_settings.hpp: how the calls of a group are made: how many at once, and when to stop.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A part of a group, in hundredths of the members that it has when the call begins.
-struct percent {
-    unsigned value = 0;
-    explicit constexpr percent(unsigned hundredths) noexcept : value(hundredths) {}
-};
-
-/// A number of members: `3`, or `percent(10)`.
-class group_share {
-    std::size_t number_ = 0;
-    bool of_hundred_ = false;
-
-public:
-    /// So many. A logic_error if it is negative.
-    template <std::integral Number>
-        requires(!std::same_as<Number, bool>)
-    constexpr group_share(Number members) : number_(static_cast<std::size_t>(members)) {
-        if constexpr (std::is_signed_v<Number>)
-            if (members < 0) raise(error(reason::misuse, "a negative number of members"));
-    }
-    /// So many in a hundred.
-    constexpr group_share(percent part) noexcept : number_(part.value), of_hundred_(true) {}
-
-    /// As a batch of a group of `size`: rounded up, and one at least.
-    constexpr std::size_t rounded_up(std::size_t size) const noexcept {
-        return std::max<std::size_t>(1, of_hundred_ ? part_of(size, 99) : number_);
-    }
-    /// As a budget of failures of a group of `size`: rounded down.
-    constexpr std::size_t rounded_down(std::size_t size) const noexcept {
-        return of_hundred_ ? part_of(size, 0) : number_;
-    }
-
-private:
-    constexpr std::size_t part_of(std::size_t size, unsigned round) const noexcept {
-        const std::uint64_t hundredths = static_cast<std::uint64_t>(size) * number_;
-        return static_cast<std::size_t>((hundredths + round) / 100);
-    }
-};
-
-namespace detail {
-
-/// How the calls of a group are made.
-struct group_settings {
-    call_options options{};
-    std::optional<group_share> batch{};   ///< that many, then the next when all of them have ended
-    std::size_t at_once = 0;              ///< 0: any number
-    std::optional<group_share> allowed{}; ///< failures; none: any number
-    std::optional<std::size_t> enough{};  ///< values; none: all
-    bool cancel_running = false;          ///< when there are more failures
-
-    /// All begin at once, and each is waited for.
-    bool unpaced() const noexcept { return !batch && !at_once && !allowed && !enough; }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/group/group_call.hpp ----
-// group_call.hpp: the ways to call a function in all members of a group.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-class group_target;
-class paced_group;
-template <class T>
-class group_future;
-template <class T>
-class group_stream;
-template <class T>
-struct group_kind;
-
-namespace detail {
-
-/// A call whose arguments stand beside it, to be made in one context after the other. `Arguments`
-/// is a tuple of values, or of references.
-template <auto F, class Arguments>
-struct repeated_call {
-    Arguments arguments;
-
-    template <class Target>
-    auto operator()(const Target& to) const {
-        return made_in(to, std::make_index_sequence<std::tuple_size_v<Arguments>>{});
-    }
-
-private:
-    template <class Target, std::size_t... Is>
-    auto made_in(const Target& to, std::index_sequence<Is...>) const {
-        return to.template call_async<F>(std::get<Is>(arguments)...);
-    }
-};
-
-/// The arguments of `F` as they are kept for later: as the parameters' types, and what is only
-/// shown by one as what owns it.
-template <auto F, class Wire = typename function_traits<F>::wire_parameters>
-struct kept_arguments;
-template <auto F, class... Ws>
-struct kept_arguments<F, type_list<Ws...>> {
-    using type = std::tuple<typename owned_result<Ws>::type...>;
-
-    template <class... Args>
-    static type from(Args&&... args) {
-        return type{static_cast<typename owned_result<Ws>::type>(std::forward<Args>(args))...};
-    }
-};
-
-/// reduce<Merge>() of some group: its calls.
-template <auto Merge, class Target>
-class group_reduction {
-    Target of_;
-
-public:
-    explicit group_reduction(Target of) : of_(std::move(of)) {}
-
-    /// Calls `F(args…)` in each member and merges the values in the order of the group:
-    /// `Merge(Merge(first, second), third)`. What Merge throws leaves this. Blocks; an error for
-    /// the whole if the group is empty.
-    template <auto F, class... Args>
-    group_total<result_of<F>> call(Args&&... args) const;
-};
-
-} // namespace detail
-
-/// The ways to call a function in all members of a group: those of a group itself, with a deadline,
-/// and by batches. `Target` offers whole() and settings().
-///
-/// Each member is called as if by itself, in the order of the group; see group. What is called is
-/// waited for by the thread that calls.
-template <class Target>
-class group_calls {
-    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
-
-    template <class Other>
-    Other changed(detail::group_settings settings) const;
-
-public:
-    /// Calls `F(args…)` in each member, and waits until each has answered or failed. Throws
-    /// nothing that concerns a member: that is its result.
-    template <auto F, class... Args>
-    group_results<detail::result_of<F>> call(Args&&... args) const;
-
-    /// The same, as a range of group_result that gives each when it is there:
-    /// `for (auto&& [who, value] : web.stream<&f>(args…))`. Leaving the loop cancels the rest.
-    template <auto F, class... Args>
-    group_stream<detail::result_of<F>> stream(Args&&... args) const;
-
-    /// The same; equal results once, each with the members that gave it, in the order of the first
-    /// of them. Values are equal if their encodings are, byte for byte; errors if reason, type and
-    /// message are.
-    template <auto F, class... Args>
-    std::vector<group_kind<detail::result_of<F>>> gather(Args&&... args) const;
-
-    /// The same, with the values merged to one by `Merge(a, b)`, which runs here:
-    /// `web.reduce<&plus>().call<&free_bytes>("/").value()`.
-    template <auto Merge>
-    detail::group_reduction<Merge, Target> reduce() const {
-        return detail::group_reduction<Merge, Target>(self());
-    }
-
-    /// `span` from then on calls made through the result are over: members that have not answered
-    /// fail with timeout_error, and so do those that have not begun.
-    template <class Rep, class Period>
-    auto within(std::chrono::duration<Rep, Period> span) const {
-        detail::group_settings settings = self().settings();
-        settings.options.within = detail::to_ns(span);
-        return changed<typename Target::guarded>(std::move(settings));
-    }
-
-#if defined(__cpp_lib_jthread)
-    /// Calls made through the result are cancelled when `stop` is requested.
-    auto with(std::stop_token stop) const {
-        detail::group_settings settings = self().settings();
-        settings.options.stop = std::move(stop);
-        return changed<typename Target::guarded>(std::move(settings));
-    }
-#endif
-
-    /// At most `members` run at a time: when one has ended the next begins. At least one.
-    paced_group at_once(std::size_t members) const;
-
-    /// So many begin together; when all of them have ended, the next. Percentages are rounded up.
-    /// A batch that fails altogether is nothing special: see allow_failures().
-    paced_group in_batches(group_share members) const;
-
-    /// When more than so many have failed, in whatever way, no further one begins: its result is a
-    /// withheld_error. Those that run go on. Percentages are rounded down.
-    paced_group allow_failures(group_share members) const;
-
-    /// What runs when allow_failures() is exceeded is cancelled.
-    paced_group cancel_running() const;
-
-    /// The `values` that come first, in that order; then the rest is cancelled, and not among the
-    /// results. If there are not so many: all that there are, and behind them all failures.
-    paced_group first(std::size_t values) const;
-};
-
-/// What only those can do whose members are all called at once.
-template <class Target>
-class group_calls_at_once : public group_calls<Target> {
-    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
-
-public:
-    /// Calls `F(args…)` in each member and returns their answers-to-be. Blocks only while a link's
-    /// queue is full.
-    template <auto F, class... Args>
-    group_future<detail::result_of<F>> call_async(Args&&... args) const;
-
-    /// Calls without an answer, as context::call_no_reply. The results say of each member whether
-    /// its message could be sent.
-    template <auto F, class... Args>
-    group_results<void> call_no_reply(Args&&... args) const;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/group/names/unique_names.hpp ----
 // unique_names.hpp: strings in the order in which they came, each once, found by their text.
 
@@ -14497,6 +14549,22 @@ group_result<T> outcome_of(const group_member& one, future<T>& call) {
     return {one.who, call.outcome(), phase, one.name};
 }
 
+/// Who has something to do while a group is called, beside waiting. Threads: the one that waits.
+template <class T>
+class group_company {
+public:
+    /// When show() has something to do; it may change with each that is called here.
+    virtual instant due() const noexcept = 0;
+    virtual void show(instant now) = 0;
+    /// There is news of the member of this rank, as arrivals were told: its number and size().
+    virtual void news(std::size_t rank) = 0;
+    /// Whether what a member has returned is a failure to its budget.
+    virtual bool is_failure(const std::conditional_t<std::is_void_v<T>, char, T>& value) const = 0;
+
+protected:
+    ~group_company() = default;
+};
+
 /// The calls of the members of a group. Threads: one. Its end cancels what runs.
 template <class T>
 class group_run {
@@ -14511,6 +14579,7 @@ private:
     mitogen::node* here_ = nullptr; // null: the group is empty
     std::shared_ptr<arrivals> arrivals_{};
     instant deadline_ = never;
+    group_company<T>* beside_ = nullptr;
     bool interrupted_ = false;
     std::size_t withheld_ = 0;     // that were handed out
     std::vector<future<T>> calls_; // by rank: of those that have begun
@@ -14533,6 +14602,12 @@ public:
 
     const group_progress& progress() const noexcept { return progress_; }
 
+    /// Before the first next(). It outlives this.
+    void accompany(group_company<T>& company) noexcept { beside_ = &company; }
+    /// Who is told of news: with size() and the rank. May be null: the group is empty.
+    const std::shared_ptr<arrivals>& news() const noexcept { return arrivals_; }
+    std::size_t size() const noexcept { return whole_.size(); }
+
     /// The rank of a member that has ended, or was withheld; waits for one. None if there is no
     /// other. `all`: nobody looks before all have.
     std::optional<std::size_t> next(bool all) {
@@ -14542,6 +14617,10 @@ public:
             if (progress_.running() == 0) return next_withheld();
             if (!wait(all && how_.unpaced() ? progress_.running() : 1)) continue;
             const std::size_t rank = arrivals_->take();
+            if (rank >= whole_.size()) {
+                beside_->news(rank - whole_.size());
+                continue;
+            }
             ended(rank);
             return rank;
         }
@@ -14605,7 +14684,13 @@ private:
             const shielded others;
             return arrivals_->wait(*here_, 1, never, what);
         }
-        if (arrivals_->wait(*here_, wanted, never, what)) return true;
+        const instant due = beside_ ? beside_->due() : never;
+        if (arrivals_->wait(*here_, wanted, due, what)) return true;
+        const instant now = here_->now();
+        if (now >= due && !why_interrupted(now)) {
+            beside_->show(now);
+            return false;
+        }
         interrupted_ = true;
         if (std::optional<error> why = why_interrupted(here_->now())) {
             progress_.stop(*why);
@@ -14619,9 +14704,19 @@ private:
             if (call.valid() && !call.done()) call.abandon(why);
     }
 
+    bool has_failed(future<T>& call) const {
+        if (call.state()->failure()) return true;
+        if constexpr (!std::is_void_v<T>) {
+            if (!beside_) return false;
+            const result<T> value = call.outcome();
+            return !value || beside_->is_failure(*value);
+        }
+        return false;
+    }
+
     void ended(std::size_t rank) {
         using verdict = group_progress::verdict;
-        const verdict now = progress_.ended(calls_[rank].state()->failure() != nullptr);
+        const verdict now = progress_.ended(has_failed(calls_[rank]));
         if (now == verdict::enough || (now == verdict::too_many && how_.cancel_running))
             abandon(cancelled_by_caller(here_->id(), cancel_radius::call));
     }
@@ -14786,15 +14881,13 @@ struct by_rank {
     }
 };
 
-/// The results of a run: by rank, or, if the first of them are wanted, as they came.
+/// Results with their ranks: by rank, or, if the first of them are wanted, as they came.
 template <class T>
-std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
-    std::vector<std::pair<std::size_t, group_result<T>>> ended;
-    while (const std::optional<std::size_t> rank = run.next(true))
-        ended.emplace_back(*rank, run.take(*rank));
+std::vector<group_result<T>> in_order(std::vector<std::pair<std::size_t, group_result<T>>> ended,
+                                      const group_progress& progress, bool as_they_come) {
     if (as_they_come) {
         const auto failed = std::stable_partition(ended.begin(), ended.end(), has_value());
-        if (run.progress().has_enough()) ended.erase(failed, ended.end());
+        if (progress.has_enough()) ended.erase(failed, ended.end());
     } else {
         std::sort(ended.begin(), ended.end(), by_rank());
     }
@@ -14802,6 +14895,15 @@ std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
     all.reserve(ended.size());
     for (auto& one : ended) all.push_back(std::move(one.second));
     return all;
+}
+
+/// The results of a run, in_order().
+template <class T>
+std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
+    std::vector<std::pair<std::size_t, group_result<T>>> ended;
+    while (const std::optional<std::size_t> rank = run.next(true))
+        ended.emplace_back(*rank, run.take(*rank));
+    return in_order(std::move(ended), run.progress(), as_they_come);
 }
 
 /// What makes two results of members one kind.
@@ -34565,20 +34667,24 @@ class line_cutter {
     static constexpr duration_ns most_pause = 500'000'000;
 
     line_callback& call_;
+    context who_;        // where the command runs
     std::string open_{}; // the beginning of a line
     instant since_ = 0;  // when that came
     bool goes_on_ = false;
 
     void give(std::string_view text, line_end why) {
-        goes_on_ = why == line_end::pause || why == line_end::limit;
-        if (open_.empty()) return call_(text, why);
-        open_.append(text);
-        const std::string whole = std::exchange(open_, {});
-        call_(whole, why);
+        const bool rest =
+            std::exchange(goes_on_, why == line_end::pause || why == line_end::limit);
+        const std::string begun = std::exchange(open_, {});
+        if (begun.empty()) {
+            if (!rest || !text.empty() || call_.told_why()) call_(who_, text, why);
+        } else {
+            call_(who_, begun + std::string(text), why);
+        }
     }
 
 public:
-    explicit line_cutter(line_callback& call) noexcept : call_(call) {}
+    line_cutter(line_callback& call, const context& who) noexcept : call_(call), who_(who) {}
 
     void append(std::string_view text, instant now) {
         if (!call_) return;
@@ -34618,15 +34724,16 @@ class command_output {
         kept_text kept;
         line_cutter lines;
 
-        side(std::uint64_t most, line_callback& call) : kept(most), lines(call) {}
+        side(std::uint64_t most, line_callback& call, const context& who)
+            : kept(most), lines(call, who) {}
     };
     side out_;
     side err_;
 
 public:
-    explicit command_output(run_options& options)
-        : out_(options.output_bytes, options.line), err_(options.output_bytes, options.error_line) {
-    }
+    command_output(run_options& options, const context& who)
+        : out_(options.output_bytes, options.line, who),
+          err_(options.output_bytes, options.error_line, who) {}
 
     void append(bool error, std::string_view text, instant now) {
         side& to = error ? err_ : out_;
@@ -35594,14 +35701,35 @@ result<command_ended> follow_command(mitogen::node& node, Dialog& command, comma
     return command.try_result();
 }
 
-inline result<void> check_words(const std::vector<std::string>& words, const run_options& options) {
+/// What is to be run, if it can be said.
+MITOGEN_COLD inline result<command_order> order_of(command_words what, const run_options& how) {
     const auto whole = [](const std::string& text) { return text.find('\0') == std::string::npos; };
-    bool good = whole(options.directory);
-    for (const std::string& w : words) good = good && whole(w);
-    for (const std::string& v : options.environment) good = good && whole(v);
-    if (good) return {};
-    return error(reason::misuse, "a command's text, arguments, variables and directory have no "
-                                 "zero byte in them");
+    bool good = whole(how.directory);
+    for (const std::string& w : what.words) good = good && whole(w);
+    for (const std::string& v : how.environment) good = good && whole(v);
+    if (!good)
+        return error(reason::misuse, "a command's text, arguments, variables and directory have no "
+                                     "zero byte in them");
+    return command_order{.words = std::move(what.words),
+                         .shell = what.shell,
+                         .directory = how.directory,
+                         .environment = how.environment,
+                         .inherit_environment = how.inherit_environment,
+                         .pty = how.pty,
+                         .leave_running = how.leave_running,
+                         .has_input = !how.input.empty(),
+                         .time_limit = to_ns(how.time_limit)};
+}
+
+/// What has become of it, with all that it has said.
+MITOGEN_COLD inline result<command_result> result_of_command(result<command_ended> ended,
+                                                             command_output& output) {
+    if (!ended) return with_said(ended.error(), output);
+    output.end();
+    command_result done{.status = ended->status, .timed_out = ended->timed_out,
+                        .left = std::move(ended->left)};
+    output.take(done);
+    return done;
 }
 
 /// Of the calling context itself: on the calling thread.
@@ -35626,30 +35754,184 @@ result<command_result> run_command(mitogen::node& node, context_id where,
     if (node.on_loop())
         return error(reason::misuse, "a function that runs on the loop waits for a command; run it "
                                      "on::main or on::pool");
-    if (const result<void> good = check_words(what.words, how); !good) return good.error();
-    const command_order order{.words = std::move(what.words),
-                              .shell = what.shell,
-                              .directory = how.directory,
-                              .environment = how.environment,
-                              .inherit_environment = how.inherit_environment,
-                              .pty = how.pty,
-                              .leave_running = how.leave_running,
-                              .has_input = !how.input.empty(),
-                              .time_limit = to_ns(how.time_limit)};
-    command_output output(how);
+    const result<command_order> order = order_of(std::move(what), how);
+    if (!order) return order.error();
+    command_output output(how, context(node, where));
     result<command_ended> ended = [&]() -> result<command_ended> {
-        if (where == node.id()) return run_here(node, options, order, output, how.input);
+        if (where == node.id()) return run_here(node, options, *order, output, how.input);
         auto command =
-            call_target(node, where, options).template try_open<&serve_command<T>>(order);
+            call_target(node, where, options).template try_open<&serve_command<T>>(*order);
         if (!command) return command.error();
         return follow_command(node, *command, output, how.input);
     }();
-    if (!ended) return with_said(ended.error(), output);
-    output.end();
-    command_result done{.status = ended->status, .timed_out = ended->timed_out,
-                        .left = std::move(ended->left)};
-    output.take(done);
-    return done;
+    return result_of_command(std::move(ended), output);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/command/group_command.hpp ----
+// group_command.hpp: the two sides of a command that all members of a group run.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A command whose output goes into a channel.
+class told_command final : public command_port {
+    const sender<command_said>& to_;
+    std::string input_;
+
+public:
+    told_command(const sender<command_said>& to, std::string input)
+        : to_(to), input_(std::move(input)) {}
+
+    result<void> say(std::uint8_t what, std::string_view bytes, instant until) override {
+        const command_said item{what, std::string(bytes)};
+        if (until == never) return to_.try_send(item);
+        const instant now = os::monotonic_now();
+        return to_.try_send_for(item, std::chrono::nanoseconds(until > now ? until - now : 0));
+    }
+    result<std::optional<std::string>> input(bool& last, instant) override {
+        last = true;
+        return std::optional(std::move(input_));
+    }
+};
+
+/// The function that is called in each member.
+template <class T = void> // compiled where it is used
+result<command_ended> serve_group_command(mitogen::router& here, const command_order& order,
+                                          const std::string& input, sender<command_said> said) {
+    mitogen::node& node = node_of(here);
+    if (order.words.empty()) return error(reason::bad_arguments, "a command without words");
+    result<std::shared_ptr<poll_waker>> waker = make_poll_waker(node);
+    if (!waker) return waker.error();
+    told_command port(said, input);
+    return command_pump(node, order, port, **waker).run();
+}
+
+} // namespace detail
+
+template <>
+inline constexpr std::string_view name_of<&detail::serve_group_command<>> =
+    "mitogen.group_command";
+template <>
+inline constexpr auto run_on<&detail::serve_group_command<>> = on::thread;
+
+namespace detail {
+
+/// What the members of a group say, on the side of whoever has asked.
+class group_output final : public group_company<command_ended> {
+    struct member {
+        receiver<command_said> said;
+        command_output output;
+
+        member(const context& who, run_options& options)
+            : said(who.port()), output(options, who) {}
+        void take(const command_said& item, instant now) {
+            output.append(item.what == command_said::err, item.bytes, now);
+        }
+    };
+
+    // what is under way when a member has answered
+    static constexpr duration_ns most_wait = 5'000'000'000;
+
+    run_options& options_;
+    std::shared_ptr<arrivals> news_;
+    std::vector<std::unique_ptr<member>> members_; // by rank; null: it has ended
+
+public:
+    explicit group_output(run_options& options) : options_(options) {}
+    group_output(group_output&&) = delete;
+    ~group_output() {
+        for (const auto& m : members_)
+            if (m) (void)m->said.forget(this);
+    }
+
+    /// Before a member begins.
+    void expect(std::size_t size, std::shared_ptr<arrivals> news) {
+        members_.resize(size);
+        news_ = std::move(news);
+    }
+
+    /// Where the member of a rank sends what its command says.
+    sender<command_said> begin(std::size_t rank, const context& who) {
+        members_[rank] = std::make_unique<member>(who, options_);
+        listen(rank);
+        return members_[rank]->said.to_sender();
+    }
+
+    /// What became of that member.
+    result<command_result> end(std::size_t rank, result<command_ended> ended) {
+        const std::unique_ptr<member> m = std::move(members_[rank]);
+        if (!m) return ended.error(); // it has not begun
+        (void)m->said.forget(this);
+        const instant until = after(m->said.port().now(), most_wait);
+        for (;;) { // to the end of what a living one says, and what is there of a lost one
+            const instant now = m->said.port().now();
+            const duration_ns left = ended ? std::max<duration_ns>(until - now, 0) : 0;
+            const result<command_said> item =
+                m->said.try_receive_for(std::chrono::nanoseconds(left));
+            if (!item) break;
+            m->take(*item, now);
+        }
+        return result_of_command(std::move(ended), m->output);
+    }
+
+    instant due() const noexcept override {
+        instant first = never;
+        for (const auto& m : members_)
+            if (m) first = std::min(first, m->output.due());
+        return first;
+    }
+    void show(instant now) override {
+        for (const auto& m : members_)
+            if (m) m->output.show(now);
+    }
+    void news(std::size_t rank) override {
+        const std::unique_ptr<member>& m = members_[rank];
+        if (!m) return;
+        const instant now = m->said.port().now();
+        while (const result<command_said> item =
+                   m->said.try_receive_for(std::chrono::nanoseconds(0)))
+            m->take(*item, now);
+        if (!m->said.ended()) listen(rank);
+    }
+    bool is_failure(const command_ended& how) const override {
+        return how.timed_out || !how.status.success();
+    }
+
+private:
+    void listen(std::size_t rank) {
+        members_[rank]->said.then(arrival_notice{news_, members_.size() + rank}, this);
+    }
+};
+
+template <class T>
+group_results<command_result> run_group_command(const group& whole, const group_settings& how,
+                                                command_words what, run_options& options) {
+    const result<command_order> order = order_of(std::move(what), options);
+    group_output output(options);
+    const group_progress* progress = nullptr;
+    group_run<command_ended> run(
+        whole, how, [&](const call_target& to) -> future<command_ended> {
+            if (!order) return future<command_ended>(&to.port().refuse_call(to.id(), order.error()),
+                                                     to.port(), to.environment());
+            return to.call_async<&serve_group_command<T>>(
+                *order, options.input,
+                output.begin(progress->begun(), context(to.port(), to.id())));
+        });
+    progress = &run.progress();
+    output.expect(run.size(), run.news());
+    run.accompany(output);
+    std::vector<std::pair<std::size_t, group_result<command_result>>> ended;
+    while (const std::optional<std::size_t> rank = run.next(false)) {
+        group_result<command_ended> one = run.take(*rank);
+        ended.emplace_back(*rank, group_result<command_result>{
+                                      one.who, output.end(*rank, std::move(one.value)), one.phase,
+                                      one.unconnected});
+    }
+    return group_results<command_result>(
+        in_order(std::move(ended), run.progress(), how.enough.has_value()));
 }
 
 } // namespace detail
@@ -48827,6 +49109,8 @@ namespace detail {
 
 template result<command_result> run_command<void>(mitogen::node&, context_id, const call_options&,
                                                   command_words, run_options&);
+template group_results<command_result> run_group_command<void>(const group&, const group_settings&,
+                                                               command_words, run_options&);
 template void add_watched<>(std::string_view, void*, const watched_type&);
 template void remove_watched<>(std::string_view) noexcept;
 

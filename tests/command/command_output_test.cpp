@@ -48,7 +48,7 @@ TEST_CASE("lines are the same however their bytes come") {
         lines.emplace_back(text);
         ends.push_back(why);
     };
-    line_cutter cut(call);
+    line_cutter cut(call, {});
     const std::string text = "one\n\ntwo three\n" + std::string(65536, 'x') + "\n" +
                              std::string(65537, 'y') + "\nrest";
     const std::size_t step = GENERATE(1u, 3u, 1000u, 1u << 20);
@@ -65,7 +65,7 @@ TEST_CASE("lines are the same however their bytes come") {
 TEST_CASE("an unfinished line is shown after half a second, once") {
     std::vector<std::string> lines;
     mitogen::line_callback call = [&](std::string_view text) { lines.emplace_back(text); };
-    line_cutter cut(call);
+    line_cutter cut(call, {});
     constexpr mitogen::instant begin = 1'000'000'000;
     CHECK(cut.due() == mitogen::never);
     cut.append("name? ", begin);

@@ -178,6 +178,7 @@ int body(mitogen::router& r, std::string_view way, std::string_view what) {
         const mitogen::context second = r.local();
         mitogen::sleep_for(1s); // for the prompt to be the first one's
         const auto e = second.within(1s).try_call<&once>(2);
+        (void)second.call<&add>(1, 2); // its thread has left the function, and its place
         std::printf("queued: %s\n", e ? "no error" : "ended");
         std::fflush(stdout);
         result(first.get());

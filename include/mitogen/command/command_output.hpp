@@ -56,20 +56,24 @@ class line_cutter {
     static constexpr duration_ns most_pause = 500'000'000;
 
     line_callback& call_;
+    context who_;        // where the command runs
     std::string open_{}; // the beginning of a line
     instant since_ = 0;  // when that came
     bool goes_on_ = false;
 
     void give(std::string_view text, line_end why) {
-        goes_on_ = why == line_end::pause || why == line_end::limit;
-        if (open_.empty()) return call_(text, why);
-        open_.append(text);
-        const std::string whole = std::exchange(open_, {});
-        call_(whole, why);
+        const bool rest =
+            std::exchange(goes_on_, why == line_end::pause || why == line_end::limit);
+        const std::string begun = std::exchange(open_, {});
+        if (begun.empty()) {
+            if (!rest || !text.empty() || call_.told_why()) call_(who_, text, why);
+        } else {
+            call_(who_, begun + std::string(text), why);
+        }
     }
 
 public:
-    explicit line_cutter(line_callback& call) noexcept : call_(call) {}
+    line_cutter(line_callback& call, const context& who) noexcept : call_(call), who_(who) {}
 
     void append(std::string_view text, instant now) {
         if (!call_) return;
@@ -109,15 +113,16 @@ class command_output {
         kept_text kept;
         line_cutter lines;
 
-        side(std::uint64_t most, line_callback& call) : kept(most), lines(call) {}
+        side(std::uint64_t most, line_callback& call, const context& who)
+            : kept(most), lines(call, who) {}
     };
     side out_;
     side err_;
 
 public:
-    explicit command_output(run_options& options)
-        : out_(options.output_bytes, options.line), err_(options.output_bytes, options.error_line) {
-    }
+    command_output(run_options& options, const context& who)
+        : out_(options.output_bytes, options.line, who),
+          err_(options.output_bytes, options.error_line, who) {}
 
     void append(bool error, std::string_view text, instant now) {
         side& to = error ? err_ : out_;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// commands.hpp: context::run and context::exec, as far as files compile them that use them.
+// commands.hpp: run and exec of contexts and groups, as far as files compile them that use them.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/call/context.hpp>
 #include <mitogen/command/run_options.hpp>
+#include <mitogen/group/group_call.hpp>
+#include <mitogen/group/group_results.hpp>
+#include <mitogen/group/group_settings.hpp>
 #include <mitogen/node/node.hpp>
 
 #include <string>
@@ -29,6 +32,11 @@ template <class T>
 result<command_result> run_command(mitogen::node& node, context_id where,
                                    const call_options& options, command_words what,
                                    run_options& how);
+
+/// Compiled in the core: see group_command.hpp.
+template <class T>
+group_results<command_result> run_group_command(const group& whole, const group_settings& how,
+                                                command_words what, run_options& options);
 
 template <class Target, class Options>
 result<command_result> run_command_in(const command_methods<Target>& in, command_words what,
@@ -71,6 +79,27 @@ command_result command_methods<Target>::exec(std::string program,
                                              std::vector<std::string> arguments,
                                              std::type_identity_t<Options> options) const {
     return try_exec<Options>(std::move(program), std::move(arguments), std::move(options)).value();
+}
+
+template <class Target>
+template <class Options>
+group_results<command_result>
+group_calls<Target>::run(std::string text, std::type_identity_t<Options> options) const {
+    detail::command_words what{.shell = true};
+    what.words.push_back(std::move(text));
+    return detail::run_group_command<void>(self().whole(), self().settings(), std::move(what),
+                                           options);
+}
+
+template <class Target>
+template <class Options>
+group_results<command_result>
+group_calls<Target>::exec(std::string program, std::vector<std::string> arguments,
+                          std::type_identity_t<Options> options) const {
+    arguments.insert(arguments.begin(), std::move(program));
+    return detail::run_group_command<void>(self().whole(), self().settings(),
+                                           {.shell = false, .words = std::move(arguments)},
+                                           options);
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -187,14 +187,35 @@ result<command_ended> follow_command(mitogen::node& node, Dialog& command, comma
     return command.try_result();
 }
 
-inline result<void> check_words(const std::vector<std::string>& words, const run_options& options) {
+/// What is to be run, if it can be said.
+MITOGEN_COLD inline result<command_order> order_of(command_words what, const run_options& how) {
     const auto whole = [](const std::string& text) { return text.find('\0') == std::string::npos; };
-    bool good = whole(options.directory);
-    for (const std::string& w : words) good = good && whole(w);
-    for (const std::string& v : options.environment) good = good && whole(v);
-    if (good) return {};
-    return error(reason::misuse, "a command's text, arguments, variables and directory have no "
-                                 "zero byte in them");
+    bool good = whole(how.directory);
+    for (const std::string& w : what.words) good = good && whole(w);
+    for (const std::string& v : how.environment) good = good && whole(v);
+    if (!good)
+        return error(reason::misuse, "a command's text, arguments, variables and directory have no "
+                                     "zero byte in them");
+    return command_order{.words = std::move(what.words),
+                         .shell = what.shell,
+                         .directory = how.directory,
+                         .environment = how.environment,
+                         .inherit_environment = how.inherit_environment,
+                         .pty = how.pty,
+                         .leave_running = how.leave_running,
+                         .has_input = !how.input.empty(),
+                         .time_limit = to_ns(how.time_limit)};
+}
+
+/// What has become of it, with all that it has said.
+MITOGEN_COLD inline result<command_result> result_of_command(result<command_ended> ended,
+                                                             command_output& output) {
+    if (!ended) return with_said(ended.error(), output);
+    output.end();
+    command_result done{.status = ended->status, .timed_out = ended->timed_out,
+                        .left = std::move(ended->left)};
+    output.take(done);
+    return done;
 }
 
 /// Of the calling context itself: on the calling thread.
@@ -219,30 +240,17 @@ result<command_result> run_command(mitogen::node& node, context_id where,
     if (node.on_loop())
         return error(reason::misuse, "a function that runs on the loop waits for a command; run it "
                                      "on::main or on::pool");
-    if (const result<void> good = check_words(what.words, how); !good) return good.error();
-    const command_order order{.words = std::move(what.words),
-                              .shell = what.shell,
-                              .directory = how.directory,
-                              .environment = how.environment,
-                              .inherit_environment = how.inherit_environment,
-                              .pty = how.pty,
-                              .leave_running = how.leave_running,
-                              .has_input = !how.input.empty(),
-                              .time_limit = to_ns(how.time_limit)};
-    command_output output(how);
+    const result<command_order> order = order_of(std::move(what), how);
+    if (!order) return order.error();
+    command_output output(how, context(node, where));
     result<command_ended> ended = [&]() -> result<command_ended> {
-        if (where == node.id()) return run_here(node, options, order, output, how.input);
+        if (where == node.id()) return run_here(node, options, *order, output, how.input);
         auto command =
-            call_target(node, where, options).template try_open<&serve_command<T>>(order);
+            call_target(node, where, options).template try_open<&serve_command<T>>(*order);
         if (!command) return command.error();
         return follow_command(node, *command, output, how.input);
     }();
-    if (!ended) return with_said(ended.error(), output);
-    output.end();
-    command_result done{.status = ended->status, .timed_out = ended->timed_out,
-                        .left = std::move(ended->left)};
-    output.take(done);
-    return done;
+    return result_of_command(std::move(ended), output);
 }
 
 } // namespace detail

@@ -6,6 +6,7 @@
 #include <mitogen/base/error_detail.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/call/context.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -28,31 +29,43 @@ enum class line_end : std::uint8_t {
 /// Is given the lines of a command's output, without their newlines:
 /// `[](std::string_view line) { … }`, or `[](std::string_view line, line_end why) { … }` to be told
 /// of those that go on (line_end::pause and limit). What follows such a piece is the rest of its
-/// line.
+/// line. Each may have the context where the command runs in front, for those of a group:
+/// `[](const mitogen::context& who, std::string_view line) { … }`.
 class line_callback {
-    unique_function<void(std::string_view, line_end)> call_{};
+    unique_function<void(const context&, std::string_view, line_end)> call_{};
+    bool told_why_ = false;
+
+    template <class F, class... Args>
+    static constexpr bool takes = std::is_invocable_v<F&, Args...>;
 
 public:
     line_callback() = default;
-    template <class F, class = std::enable_if_t<
-                           std::is_invocable_v<F&, std::string_view> ||
-                           std::is_invocable_v<F&, std::string_view, line_end>>>
-    line_callback(F call) {
-        if constexpr (std::is_invocable_v<F&, std::string_view, line_end>) {
+    template <class F>
+        requires(takes<F, std::string_view> || takes<F, std::string_view, line_end> ||
+                 takes<F, const context&, std::string_view> ||
+                 takes<F, const context&, std::string_view, line_end>)
+    line_callback(F call)
+        : told_why_(takes<F, std::string_view, line_end> ||
+                    takes<F, const context&, std::string_view, line_end>) {
+        if constexpr (takes<F, const context&, std::string_view, line_end>)
             call_ = std::move(call);
-        } else {
-            // the newline of a line that was shown already is no empty line
-            call_ = [f = std::move(call), goes_on = false](std::string_view text,
-                                                           line_end why) mutable {
-                const bool rest = std::exchange(goes_on, why == line_end::pause ||
-                                                             why == line_end::limit);
-                if (!rest || !text.empty()) f(text);
-            };
-        }
+        else if constexpr (takes<F, const context&, std::string_view>)
+            call_ = [f = std::move(call)](const context& who, std::string_view text,
+                                          line_end) mutable { f(who, text); };
+        else if constexpr (takes<F, std::string_view, line_end>)
+            call_ = [f = std::move(call)](const context&, std::string_view text,
+                                          line_end why) mutable { f(text, why); };
+        else
+            call_ = [f = std::move(call)](const context&, std::string_view text,
+                                          line_end) mutable { f(text); };
     }
 
     explicit operator bool() const noexcept { return static_cast<bool>(call_); }
-    void operator()(std::string_view text, line_end why) { call_(text, why); }
+    /// Whether it is told of lines that go on. One that is not is given no empty rest of these.
+    bool told_why() const noexcept { return told_why_; }
+    void operator()(const context& who, std::string_view text, line_end why) {
+        call_(who, text, why);
+    }
 };
 
 /// The options of context::run and context::exec.

@@ -127,8 +127,10 @@ class receiver : public detail::item_reader<T> {
 
 public:
     /// The router must outlive it.
-    explicit receiver(router& node)
-        : detail::item_reader<T>(detail::inbox::make(node_of(node), detail::inbox_use::channel)) {}
+    explicit receiver(router& node) : receiver(node_of(node)) {}
+    /// For parts of the library.
+    explicit receiver(mitogen::node& host)
+        : detail::item_reader<T>(detail::inbox::make(host, detail::inbox_use::channel)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) = delete;
     ~receiver() {

@@ -44,15 +44,13 @@ struct by_rank {
     }
 };
 
-/// The results of a run: by rank, or, if the first of them are wanted, as they came.
+/// Results with their ranks: by rank, or, if the first of them are wanted, as they came.
 template <class T>
-std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
-    std::vector<std::pair<std::size_t, group_result<T>>> ended;
-    while (const std::optional<std::size_t> rank = run.next(true))
-        ended.emplace_back(*rank, run.take(*rank));
+std::vector<group_result<T>> in_order(std::vector<std::pair<std::size_t, group_result<T>>> ended,
+                                      const group_progress& progress, bool as_they_come) {
     if (as_they_come) {
         const auto failed = std::stable_partition(ended.begin(), ended.end(), has_value());
-        if (run.progress().has_enough()) ended.erase(failed, ended.end());
+        if (progress.has_enough()) ended.erase(failed, ended.end());
     } else {
         std::sort(ended.begin(), ended.end(), by_rank());
     }
@@ -60,6 +58,15 @@ std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
     all.reserve(ended.size());
     for (auto& one : ended) all.push_back(std::move(one.second));
     return all;
+}
+
+/// The results of a run, in_order().
+template <class T>
+std::vector<group_result<T>> results_of(group_run<T>& run, bool as_they_come) {
+    std::vector<std::pair<std::size_t, group_result<T>>> ended;
+    while (const std::optional<std::size_t> rank = run.next(true))
+        ended.emplace_back(*rank, run.take(*rank));
+    return in_order(std::move(ended), run.progress(), as_they_come);
 }
 
 /// What makes two results of members one kind.

@@ -13,6 +13,7 @@
 #include <mitogen/group/group_settings.hpp>
 
 #include <cstddef>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -119,6 +120,19 @@ public:
     detail::group_reduction<Merge, Target> reduce() const {
         return detail::group_reduction<Merge, Target>(self());
     }
+
+    /// Runs a command line in each member, as context::run; include <mitogen/command.hpp>. A
+    /// callback for lines is told the member, too: `[](const mitogen::context& who,
+    /// std::string_view line) { … }`. To budgets a command is a failure whose status is not 0, or
+    /// that has reached its time limit. The root of a tree executes no calls, and as a member of a
+    /// group no commands.
+    template <class Options = run_options>
+    group_results<command_result> run(std::string text,
+                                      std::type_identity_t<Options> options = {}) const;
+    /// Runs a program with these arguments in each member, as context::exec.
+    template <class Options = run_options>
+    group_results<command_result> exec(std::string program, std::vector<std::string> arguments = {},
+                                       std::type_identity_t<Options> options = {}) const;
 
     /// `span` from then on calls made through the result are over: members that have not answered
     /// fail with timeout_error, and so do those that have not begun.

@@ -60,6 +60,22 @@ group_result<T> outcome_of(const group_member& one, future<T>& call) {
     return {one.who, call.outcome(), phase, one.name};
 }
 
+/// Who has something to do while a group is called, beside waiting. Threads: the one that waits.
+template <class T>
+class group_company {
+public:
+    /// When show() has something to do; it may change with each that is called here.
+    virtual instant due() const noexcept = 0;
+    virtual void show(instant now) = 0;
+    /// There is news of the member of this rank, as arrivals were told: its number and size().
+    virtual void news(std::size_t rank) = 0;
+    /// Whether what a member has returned is a failure to its budget.
+    virtual bool is_failure(const std::conditional_t<std::is_void_v<T>, char, T>& value) const = 0;
+
+protected:
+    ~group_company() = default;
+};
+
 /// The calls of the members of a group. Threads: one. Its end cancels what runs.
 template <class T>
 class group_run {
@@ -74,6 +90,7 @@ private:
     mitogen::node* here_ = nullptr; // null: the group is empty
     std::shared_ptr<arrivals> arrivals_{};
     instant deadline_ = never;
+    group_company<T>* beside_ = nullptr;
     bool interrupted_ = false;
     std::size_t withheld_ = 0;     // that were handed out
     std::vector<future<T>> calls_; // by rank: of those that have begun
@@ -96,6 +113,12 @@ public:
 
     const group_progress& progress() const noexcept { return progress_; }
 
+    /// Before the first next(). It outlives this.
+    void accompany(group_company<T>& company) noexcept { beside_ = &company; }
+    /// Who is told of news: with size() and the rank. May be null: the group is empty.
+    const std::shared_ptr<arrivals>& news() const noexcept { return arrivals_; }
+    std::size_t size() const noexcept { return whole_.size(); }
+
     /// The rank of a member that has ended, or was withheld; waits for one. None if there is no
     /// other. `all`: nobody looks before all have.
     std::optional<std::size_t> next(bool all) {
@@ -105,6 +128,10 @@ public:
             if (progress_.running() == 0) return next_withheld();
             if (!wait(all && how_.unpaced() ? progress_.running() : 1)) continue;
             const std::size_t rank = arrivals_->take();
+            if (rank >= whole_.size()) {
+                beside_->news(rank - whole_.size());
+                continue;
+            }
             ended(rank);
             return rank;
         }
@@ -168,7 +195,13 @@ private:
             const shielded others;
             return arrivals_->wait(*here_, 1, never, what);
         }
-        if (arrivals_->wait(*here_, wanted, never, what)) return true;
+        const instant due = beside_ ? beside_->due() : never;
+        if (arrivals_->wait(*here_, wanted, due, what)) return true;
+        const instant now = here_->now();
+        if (now >= due && !why_interrupted(now)) {
+            beside_->show(now);
+            return false;
+        }
         interrupted_ = true;
         if (std::optional<error> why = why_interrupted(here_->now())) {
             progress_.stop(*why);
@@ -182,9 +215,19 @@ private:
             if (call.valid() && !call.done()) call.abandon(why);
     }
 
+    bool has_failed(future<T>& call) const {
+        if (call.state()->failure()) return true;
+        if constexpr (!std::is_void_v<T>) {
+            if (!beside_) return false;
+            const result<T> value = call.outcome();
+            return !value || beside_->is_failure(*value);
+        }
+        return false;
+    }
+
     void ended(std::size_t rank) {
         using verdict = group_progress::verdict;
-        const verdict now = progress_.ended(calls_[rank].state()->failure() != nullptr);
+        const verdict now = progress_.ended(has_failed(calls_[rank]));
         if (now == verdict::enough || (now == verdict::too_many && how_.cancel_running))
             abandon(cancelled_by_caller(here_->id(), cancel_radius::call));
     }

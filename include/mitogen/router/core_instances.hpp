@@ -5,6 +5,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/child/staged_children.hpp>
+#include <mitogen/command/group_command.hpp>
 #include <mitogen/command/run_command.hpp>
 #include <mitogen/debug/debugger.hpp>
 #include <mitogen/group/names/name_set_body.hpp>
@@ -72,6 +73,8 @@ namespace detail {
 
 template result<command_result> run_command<void>(mitogen::node&, context_id, const call_options&,
                                                   command_words, run_options&);
+template group_results<command_result> run_group_command<void>(const group&, const group_settings&,
+                                                               command_words, run_options&);
 template void add_watched<>(std::string_view, void*, const watched_type&);
 template void remove_watched<>(std::string_view) noexcept;
 
