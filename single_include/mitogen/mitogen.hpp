@@ -10333,9 +10333,10 @@ public:
     }
 
     /// Runs a command line in each member, as context::run; include <mitogen/command.hpp>. A
-    /// callback for lines is told the member, too: `[](const mitogen::context& who, std::string_view
-    /// line) { … }`. To budgets a command is a failure whose status is not 0, or that has reached
-    /// its time limit. The root of a tree executes no calls, and as a member of a group no commands.
+    /// callback for lines is told the member, too: `[](const mitogen::context& who,
+    /// std::string_view line) { … }`. To budgets a command is a failure whose status is not 0, or
+    /// that has reached its time limit. The root of a tree executes no calls, and as a member of a
+    /// group no commands.
     template <class Options = run_options>
     group_results<command_result> run(std::string text,
                                       std::type_identity_t<Options> options = {}) const;
