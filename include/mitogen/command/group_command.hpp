@@ -89,12 +89,11 @@ class group_output final : public group_company<command_ended> {
         }
     };
 
-    // what is under way when a member has answered
-    static constexpr duration_ns most_wait = 5'000'000'000;
-
     run_options& options_;
     std::shared_ptr<arrivals> news_;
     std::vector<std::unique_ptr<member>> members_; // by rank; null: it has ended
+    // for what may be under way when members have answered: of those that lie, for all together
+    duration_ns patience_ = 5'000'000'000;
 
 public:
     explicit group_output(run_options& options) : options_(options) {}
@@ -122,12 +121,12 @@ public:
         const std::unique_ptr<member> m = std::move(members_[rank]);
         if (!m) return ended.error(); // it has not begun
         (void)m->said.forget(this);
-        const instant until = after(m->said.port().now(), most_wait);
+        mitogen::node& here = m->said.port();
         for (;;) { // to the end of what a living one says, and what is there of a lost one
-            const instant now = m->said.port().now();
-            const duration_ns left = ended ? std::max<duration_ns>(until - now, 0) : 0;
+            const instant now = here.now();
             const result<command_said> item =
-                m->said.try_receive_for(std::chrono::nanoseconds(left));
+                m->said.try_receive_for(std::chrono::nanoseconds(ended ? patience_ : 0));
+            patience_ = std::max<duration_ns>(patience_ - (here.now() - now), 0);
             if (!item) break;
             m->take(*item, now);
         }
