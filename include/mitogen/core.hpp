@@ -202,6 +202,7 @@
 #include <mitogen/os/stdio/stdio.hpp>
 #include <mitogen/os/terminal.hpp>
 #include <mitogen/os/thread/thread_number.hpp>
+#include <mitogen/os/thread/wake_pipe.hpp>
 #include <mitogen/os/user/credentials.hpp>
 #include <mitogen/os/user/user_file.hpp>
 #include <mitogen/program/compressor.hpp>

@@ -12311,21 +12311,16 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at
-/// reason::end_of_stream, throws any other error. To advance it is to wait.
+/// Input iterator over a `Source` with next() -> std::optional<value_type>, which is empty at the
+/// end and throws errors. To advance it is to wait.
 template <class Source>
 class item_iterator {
     Source* source_ = nullptr;
     std::optional<typename Source::value_type> item_{};
 
     void next() {
-        auto item = source_->try_get();
-        if (item) {
-            item_.emplace(std::move(*item));
-        } else {
-            item_.reset();
-            if (!is_end(item.error())) raise(item.error());
-        }
+        item_.reset();
+        if (auto item = source_->next()) item_.emplace(std::move(*item));
     }
 
 public:
@@ -12339,6 +12334,7 @@ public:
     explicit item_iterator(Source& source) : source_(&source) { next(); }
 
     value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
+    value_type* operator->() const noexcept { return &**this; }
     item_iterator& operator++() {
         next();
         return *this;
@@ -14813,6 +14809,8 @@ class [[nodiscard]] group_stream {
     std::unique_ptr<detail::group_run<T>> run_;
 
 public:
+    using value_type = group_result<T>;
+
     explicit group_stream(std::unique_ptr<detail::group_run<T>> run) noexcept
         : run_(std::move(run)) {}
 
@@ -14824,29 +14822,9 @@ public:
         return run_->take(*rank);
     }
 
-    class iterator {
-        group_stream* from_ = nullptr;
-        std::optional<group_result<T>> at_{};
-
-    public:
-        using value_type = group_result<T>;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-
-        iterator() = default;
-        explicit iterator(group_stream& from) : from_(&from) { ++*this; }
-        value_type& operator*() noexcept { return *at_; }
-        value_type* operator->() noexcept { return &*at_; }
-        iterator& operator++() {
-            at_ = from_->next();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
-            return !i.at_;
-        }
-    };
-    iterator begin() { return iterator(*this); }
+    detail::item_iterator<group_stream> begin() {
+        return detail::item_iterator<group_stream>(*this);
+    }
     std::default_sentinel_t end() const noexcept { return {}; }
 };
 
@@ -15389,6 +15367,8 @@ class [[nodiscard]] pool_stream {
     std::unique_ptr<detail::pool_run<T>> run_;
 
 public:
+    using value_type = pool_item<T>;
+
     explicit pool_stream(std::unique_ptr<detail::pool_run<T>> run) noexcept
         : run_(std::move(run)) {}
 
@@ -15397,29 +15377,7 @@ public:
     /// Why it has ended before its input: a scope of the caller. Null: it has not.
     const error* interrupted() const noexcept { return run_->interrupted(); }
 
-    class iterator {
-        pool_stream* from_ = nullptr;
-        std::optional<pool_item<T>> at_{};
-
-    public:
-        using value_type = pool_item<T>;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-
-        iterator() = default;
-        explicit iterator(pool_stream& from) : from_(&from) { ++*this; }
-        value_type& operator*() noexcept { return *at_; }
-        value_type* operator->() noexcept { return &*at_; }
-        iterator& operator++() {
-            at_ = from_->next();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
-            return !i.at_;
-        }
-    };
-    iterator begin() { return iterator(*this); }
+    detail::item_iterator<pool_stream> begin() { return detail::item_iterator<pool_stream>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
 };
 
@@ -36201,6 +36159,57 @@ public:
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/thread/wake_pipe.hpp ----
+// wake_pipe.hpp: makes a thread return that polls, from any other.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+/// Wakes coalesce. Threads: wake() any; the rest one.
+template <class = void> // compiled where it is used
+class basic_wake_pipe {
+    unique_fd read_end_;
+    unique_fd write_end_;
+
+public:
+    /// Before anything else. 0 or -errno.
+    long begin() {
+        long rc = os::pipe(read_end_, write_end_);
+        for (unique_fd* each : {&read_end_, &write_end_}) {
+            if (rc >= 0) rc = move_above_stdio(*each);
+            if (rc >= 0) rc = set_nonblocking(each->get(), true);
+        }
+        return rc < 0 ? rc : 0;
+    }
+
+    /// Readable once somebody has woken.
+    int fd() const noexcept { return read_end_.get(); }
+
+    void wake() noexcept {
+        const char one = 1;
+        static_cast<void>(os::write(write_end_.get(), &one, 1));
+    }
+
+    /// Takes what wake() has left. False if that is nothing.
+    bool take() {
+        char bytes[64];
+        bool woken = false;
+        while (os::read(read_end_.get(), bytes, sizeof bytes) > 0) woken = true;
+        return woken;
+    }
+
+    /// In a copy of the process made by fork().
+    void abandon() noexcept {
+        read_end_.reset();
+        write_end_.reset();
+    }
+};
+
+using wake_pipe = basic_wake_pipe<>;
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/os/terminal.hpp ----
 // terminal.hpp: the terminal of this program's session, for a person who types lines at a prompt:
 // the terminal's own line discipline is the editor.
@@ -36217,8 +36226,7 @@ namespace os {
 template <class = void> // compiled where it is used
 class basic_terminal {
     unique_fd fd_;
-    unique_fd wake_read_;
-    unique_fd wake_write_;
+    wake_pipe wake_;
     ::termios saved_{};
     std::optional<signal_watch> signals_;
     std::string typed_; // behind the last newline
@@ -36241,14 +36249,6 @@ class basic_terminal {
         return set_mode(line);
     }
 
-    /// Takes what wake() has left.
-    bool take_wake() {
-        char bytes[64];
-        bool woken = false;
-        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
-        return woken;
-    }
-
 public:
     enum class event : std::uint8_t {
         line,        ///< a whole line was typed
@@ -36269,11 +36269,7 @@ public:
         if (rc < 0) return rc;
         fd_.reset(static_cast<int>(rc));
         rc = move_above_stdio(fd_);
-        if (rc >= 0) rc = os::pipe(wake_read_, wake_write_);
-        for (unique_fd* each : {&wake_read_, &wake_write_}) {
-            if (rc >= 0) rc = move_above_stdio(*each);
-            if (rc >= 0) rc = set_nonblocking(each->get(), true);
-        }
+        if (rc >= 0) rc = wake_.begin();
         if (rc < 0) fd_.reset();
         return rc < 0 ? rc : 0;
     }
@@ -36303,10 +36299,7 @@ public:
     }
 
     /// Makes a read() or write() return. Threads: any.
-    void wake() noexcept {
-        const char one = 1;
-        static_cast<void>(os::write(wake_write_.get(), &one, 1));
-    }
+    void wake() noexcept { wake_.wake(); }
 
     /// Waits for what a person does; a line comes without its end. Between begin() and end().
     event read(std::string& line) {
@@ -36317,12 +36310,12 @@ public:
                 return event::line;
             }
             const bool ours = in_foreground(); // what others type is not to be taken away
-            ::pollfd ready[3] = {{wake_read_.get(), POLLIN, 0},
+            ::pollfd ready[3] = {{wake_.fd(), POLLIN, 0},
                                  {signals_ ? signals_->fd() : -1, POLLIN, 0},
                                  {ours ? fd_.get() : -1, POLLIN, 0}};
             constexpr duration_ns look_again = 200'000'000;
             if (os::poll(ready, 3, ours ? -1 : look_again) < 0) return event::hung_up;
-            if (take_wake()) return event::woken;
+            if (wake_.take()) return event::woken;
             unsigned char number = 0;
             if (signals_ && signals_->take({&number, 1}) == 1) {
                 if (number == SIGCONT && set_line_mode() < 0) return event::hung_up;
@@ -36352,7 +36345,7 @@ public:
                 continue;
             }
             if (n != -EAGAIN) return false;
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            ::pollfd ready[2] = {{wake_.fd(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
             if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
         }
         return true;
@@ -36363,8 +36356,7 @@ public:
     void abandon() noexcept {
         begun_ = false;
         fd_.reset();
-        wake_read_.reset();
-        wake_write_.reset();
+        wake_.abandon();
     }
 };
 
@@ -36404,18 +36396,10 @@ inline long send_some(int fd, std::string_view text) {
 template <class = void> // compiled where it is used
 class basic_line_socket {
     unique_fd fd_; // nonblocking
-    unique_fd wake_read_;
-    unique_fd wake_write_;
+    wake_pipe wake_;
     std::string typed_; // behind the last newline
 
     static constexpr std::size_t longest = 4096; // of a line
-
-    bool take_wake() {
-        char bytes[64];
-        bool woken = false;
-        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
-        return woken;
-    }
 
 public:
     using event = terminal::event;
@@ -36425,12 +36409,7 @@ public:
 
     /// Before anything else. 0 or -errno.
     long begin() {
-        long rc = os::pipe(wake_read_, wake_write_);
-        for (unique_fd* each : {&wake_read_, &wake_write_}) {
-            if (rc >= 0) rc = move_above_stdio(*each);
-            if (rc >= 0) rc = set_nonblocking(each->get(), true);
-        }
-        return rc < 0 ? rc : 0;
+        return wake_.begin();
     }
 
     /// Waits for a line, which comes without its end, or what else happens.
@@ -36441,9 +36420,9 @@ public:
                 typed_.erase(0, end + 1);
                 return line == end_of_file_line ? event::end_of_file : event::line;
             }
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+            ::pollfd ready[2] = {{wake_.fd(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
             if (os::poll(ready, 2, -1) < 0) return event::hung_up;
-            if (take_wake()) return event::woken;
+            if (wake_.take()) return event::woken;
             if (ready[1].revents == 0) continue;
             char bytes[longest];
             const long n = os::read(fd_.get(), bytes, sizeof bytes);
@@ -36464,7 +36443,7 @@ public:
                 continue;
             }
             if (n != -EAGAIN && n != -EWOULDBLOCK) return false;
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            ::pollfd ready[2] = {{wake_.fd(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
             if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
         }
         return true;
@@ -36474,16 +36453,12 @@ public:
     void hang_up() noexcept { static_cast<void>(::shutdown(fd_.get(), SHUT_RDWR)); }
 
     /// Makes a read() or write() return. Threads: any.
-    void wake() noexcept {
-        const char one = 1;
-        static_cast<void>(os::write(wake_write_.get(), &one, 1));
-    }
+    void wake() noexcept { wake_.wake(); }
 
     /// In a copy of the process made by fork().
     void abandon() noexcept {
         fd_.reset();
-        wake_read_.reset();
-        wake_write_.reset();
+        wake_.abandon();
     }
 };
 
@@ -40283,6 +40258,15 @@ public:
     void ended() noexcept { running_ = false; }
     /// Waits for the thread. Once it does not run any more.
     void join() { thread_ = {}; }
+    /// Waits until it has ended, and for the thread. `changed` is told of ended(). Threads: any but
+    /// the loop.
+    template <class Mutex, class Condition, class Node>
+    void finish(Mutex& mutex, Condition& changed, Node& here) {
+        std::unique_lock lock(mutex);
+        (void)changed.wait(lock, here, never, [this] { return !running_; });
+        lock.unlock();
+        join();
+    }
     /// In a copy of the process made by fork().
     void abandon() noexcept { thread_.forget(); }
 };
@@ -40326,12 +40310,7 @@ public:
     crash_log(crash_log&&) = delete;
 
     /// Waits until all that has come is in the log. Threads: any but the loop.
-    void close() {
-        std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
-        lock.unlock();
-        thread_.join();
-    }
+    void close() { thread_.finish(mutex_, changed_, node_); }
 
     /// In a copy of the process made by fork().
     void abandon() noexcept { thread_.abandon(); }
@@ -40493,10 +40472,7 @@ public:
         node_.loop().run([this] {
             if (signals_.fd() >= 0) node_.loop().unwatch(ready_);
         });
-        std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
-        lock.unlock();
-        thread_.join();
+        thread_.finish(mutex_, changed_, node_);
     }
 
     /// In a copy of the process made by fork().

@@ -52,10 +52,7 @@ public:
         node_.loop().run([this] {
             if (signals_.fd() >= 0) node_.loop().unwatch(ready_);
         });
-        std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
-        lock.unlock();
-        thread_.join();
+        thread_.finish(mutex_, changed_, node_);
     }
 
     /// In a copy of the process made by fork().

@@ -6,7 +6,9 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/base/time.hpp>
 
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -46,6 +48,15 @@ public:
     void ended() noexcept { running_ = false; }
     /// Waits for the thread. Once it does not run any more.
     void join() { thread_ = {}; }
+    /// Waits until it has ended, and for the thread. `changed` is told of ended(). Threads: any but
+    /// the loop.
+    template <class Mutex, class Condition, class Node>
+    void finish(Mutex& mutex, Condition& changed, Node& here) {
+        std::unique_lock lock(mutex);
+        (void)changed.wait(lock, here, never, [this] { return !running_; });
+        lock.unlock();
+        join();
+    }
     /// In a copy of the process made by fork().
     void abandon() noexcept { thread_.forget(); }
 };

@@ -7,6 +7,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/future.hpp>
+#include <mitogen/flow/item/item_range.hpp>
 #include <mitogen/group/group.hpp>
 #include <mitogen/group/group_results.hpp>
 #include <mitogen/group/group_run.hpp>
@@ -95,6 +96,8 @@ class [[nodiscard]] group_stream {
     std::unique_ptr<detail::group_run<T>> run_;
 
 public:
+    using value_type = group_result<T>;
+
     explicit group_stream(std::unique_ptr<detail::group_run<T>> run) noexcept
         : run_(std::move(run)) {}
 
@@ -106,29 +109,9 @@ public:
         return run_->take(*rank);
     }
 
-    class iterator {
-        group_stream* from_ = nullptr;
-        std::optional<group_result<T>> at_{};
-
-    public:
-        using value_type = group_result<T>;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-
-        iterator() = default;
-        explicit iterator(group_stream& from) : from_(&from) { ++*this; }
-        value_type& operator*() noexcept { return *at_; }
-        value_type* operator->() noexcept { return &*at_; }
-        iterator& operator++() {
-            at_ = from_->next();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
-            return !i.at_;
-        }
-    };
-    iterator begin() { return iterator(*this); }
+    detail::item_iterator<group_stream> begin() {
+        return detail::item_iterator<group_stream>(*this);
+    }
     std::default_sentinel_t end() const noexcept { return {}; }
 };
 

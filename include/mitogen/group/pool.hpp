@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/call/call.hpp>
 #include <mitogen/call/traits.hpp>
+#include <mitogen/flow/item/item_range.hpp>
 #include <mitogen/group/group.hpp>
 #include <mitogen/group/group_call.hpp>
 #include <mitogen/group/group_results.hpp>
@@ -98,6 +99,8 @@ class [[nodiscard]] pool_stream {
     std::unique_ptr<detail::pool_run<T>> run_;
 
 public:
+    using value_type = pool_item<T>;
+
     explicit pool_stream(std::unique_ptr<detail::pool_run<T>> run) noexcept
         : run_(std::move(run)) {}
 
@@ -106,29 +109,7 @@ public:
     /// Why it has ended before its input: a scope of the caller. Null: it has not.
     const error* interrupted() const noexcept { return run_->interrupted(); }
 
-    class iterator {
-        pool_stream* from_ = nullptr;
-        std::optional<pool_item<T>> at_{};
-
-    public:
-        using value_type = pool_item<T>;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-
-        iterator() = default;
-        explicit iterator(pool_stream& from) : from_(&from) { ++*this; }
-        value_type& operator*() noexcept { return *at_; }
-        value_type* operator->() noexcept { return &*at_; }
-        iterator& operator++() {
-            at_ = from_->next();
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
-            return !i.at_;
-        }
-    };
-    iterator begin() { return iterator(*this); }
+    detail::item_iterator<pool_stream> begin() { return detail::item_iterator<pool_stream>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
 };
 

@@ -10,6 +10,7 @@
 #include <mitogen/os/poll.hpp>
 #include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/os/process/signal_watch.hpp>
+#include <mitogen/os/thread/wake_pipe.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -35,8 +36,7 @@ namespace os {
 template <class = void> // compiled where it is used
 class basic_terminal {
     unique_fd fd_;
-    unique_fd wake_read_;
-    unique_fd wake_write_;
+    wake_pipe wake_;
     ::termios saved_{};
     std::optional<signal_watch> signals_;
     std::string typed_; // behind the last newline
@@ -59,14 +59,6 @@ class basic_terminal {
         return set_mode(line);
     }
 
-    /// Takes what wake() has left.
-    bool take_wake() {
-        char bytes[64];
-        bool woken = false;
-        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
-        return woken;
-    }
-
 public:
     enum class event : std::uint8_t {
         line,        ///< a whole line was typed
@@ -87,11 +79,7 @@ public:
         if (rc < 0) return rc;
         fd_.reset(static_cast<int>(rc));
         rc = move_above_stdio(fd_);
-        if (rc >= 0) rc = os::pipe(wake_read_, wake_write_);
-        for (unique_fd* each : {&wake_read_, &wake_write_}) {
-            if (rc >= 0) rc = move_above_stdio(*each);
-            if (rc >= 0) rc = set_nonblocking(each->get(), true);
-        }
+        if (rc >= 0) rc = wake_.begin();
         if (rc < 0) fd_.reset();
         return rc < 0 ? rc : 0;
     }
@@ -121,10 +109,7 @@ public:
     }
 
     /// Makes a read() or write() return. Threads: any.
-    void wake() noexcept {
-        const char one = 1;
-        static_cast<void>(os::write(wake_write_.get(), &one, 1));
-    }
+    void wake() noexcept { wake_.wake(); }
 
     /// Waits for what a person does; a line comes without its end. Between begin() and end().
     event read(std::string& line) {
@@ -135,12 +120,12 @@ public:
                 return event::line;
             }
             const bool ours = in_foreground(); // what others type is not to be taken away
-            ::pollfd ready[3] = {{wake_read_.get(), POLLIN, 0},
+            ::pollfd ready[3] = {{wake_.fd(), POLLIN, 0},
                                  {signals_ ? signals_->fd() : -1, POLLIN, 0},
                                  {ours ? fd_.get() : -1, POLLIN, 0}};
             constexpr duration_ns look_again = 200'000'000;
             if (os::poll(ready, 3, ours ? -1 : look_again) < 0) return event::hung_up;
-            if (take_wake()) return event::woken;
+            if (wake_.take()) return event::woken;
             unsigned char number = 0;
             if (signals_ && signals_->take({&number, 1}) == 1) {
                 if (number == SIGCONT && set_line_mode() < 0) return event::hung_up;
@@ -170,7 +155,7 @@ public:
                 continue;
             }
             if (n != -EAGAIN) return false;
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            ::pollfd ready[2] = {{wake_.fd(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
             if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
         }
         return true;
@@ -181,8 +166,7 @@ public:
     void abandon() noexcept {
         begun_ = false;
         fd_.reset();
-        wake_read_.reset();
-        wake_write_.reset();
+        wake_.abandon();
     }
 };
 

@@ -53,12 +53,7 @@ public:
     crash_log(crash_log&&) = delete;
 
     /// Waits until all that has come is in the log. Threads: any but the loop.
-    void close() {
-        std::unique_lock lock(mutex_);
-        (void)changed_.wait(lock, node_, never, [this] { return !thread_.running(); });
-        lock.unlock();
-        thread_.join();
-    }
+    void close() { thread_.finish(mutex_, changed_, node_); }
 
     /// In a copy of the process made by fork().
     void abandon() noexcept { thread_.abandon(); }

@@ -3,8 +3,6 @@
 // item_range.hpp: iterates what arrives, to its end.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/error.hpp>
-#include <mitogen/base/result.hpp>
 
 #include <cstddef>
 #include <iterator>
@@ -15,21 +13,16 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at
-/// reason::end_of_stream, throws any other error. To advance it is to wait.
+/// Input iterator over a `Source` with next() -> std::optional<value_type>, which is empty at the
+/// end and throws errors. To advance it is to wait.
 template <class Source>
 class item_iterator {
     Source* source_ = nullptr;
     std::optional<typename Source::value_type> item_{};
 
     void next() {
-        auto item = source_->try_get();
-        if (item) {
-            item_.emplace(std::move(*item));
-        } else {
-            item_.reset();
-            if (!is_end(item.error())) raise(item.error());
-        }
+        item_.reset();
+        if (auto item = source_->next()) item_.emplace(std::move(*item));
     }
 
 public:
@@ -43,6 +36,7 @@ public:
     explicit item_iterator(Source& source) : source_(&source) { next(); }
 
     value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
+    value_type* operator->() const noexcept { return &**this; }
     item_iterator& operator++() {
         next();
         return *this;

@@ -8,6 +8,7 @@
 #include <mitogen/os/fd.hpp>
 #include <mitogen/os/poll.hpp>
 #include <mitogen/os/terminal.hpp>
+#include <mitogen/os/thread/wake_pipe.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -43,18 +44,10 @@ inline long send_some(int fd, std::string_view text) {
 template <class = void> // compiled where it is used
 class basic_line_socket {
     unique_fd fd_; // nonblocking
-    unique_fd wake_read_;
-    unique_fd wake_write_;
+    wake_pipe wake_;
     std::string typed_; // behind the last newline
 
     static constexpr std::size_t longest = 4096; // of a line
-
-    bool take_wake() {
-        char bytes[64];
-        bool woken = false;
-        while (os::read(wake_read_.get(), bytes, sizeof bytes) > 0) woken = true;
-        return woken;
-    }
 
 public:
     using event = terminal::event;
@@ -64,12 +57,7 @@ public:
 
     /// Before anything else. 0 or -errno.
     long begin() {
-        long rc = os::pipe(wake_read_, wake_write_);
-        for (unique_fd* each : {&wake_read_, &wake_write_}) {
-            if (rc >= 0) rc = move_above_stdio(*each);
-            if (rc >= 0) rc = set_nonblocking(each->get(), true);
-        }
-        return rc < 0 ? rc : 0;
+        return wake_.begin();
     }
 
     /// Waits for a line, which comes without its end, or what else happens.
@@ -80,9 +68,9 @@ public:
                 typed_.erase(0, end + 1);
                 return line == end_of_file_line ? event::end_of_file : event::line;
             }
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
+            ::pollfd ready[2] = {{wake_.fd(), POLLIN, 0}, {fd_.get(), POLLIN, 0}};
             if (os::poll(ready, 2, -1) < 0) return event::hung_up;
-            if (take_wake()) return event::woken;
+            if (wake_.take()) return event::woken;
             if (ready[1].revents == 0) continue;
             char bytes[longest];
             const long n = os::read(fd_.get(), bytes, sizeof bytes);
@@ -103,7 +91,7 @@ public:
                 continue;
             }
             if (n != -EAGAIN && n != -EWOULDBLOCK) return false;
-            ::pollfd ready[2] = {{wake_read_.get(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
+            ::pollfd ready[2] = {{wake_.fd(), POLLIN, 0}, {fd_.get(), POLLOUT, 0}};
             if (os::poll(ready, 2, -1) < 0 || ready[0].revents != 0) return false;
         }
         return true;
@@ -113,16 +101,12 @@ public:
     void hang_up() noexcept { static_cast<void>(::shutdown(fd_.get(), SHUT_RDWR)); }
 
     /// Makes a read() or write() return. Threads: any.
-    void wake() noexcept {
-        const char one = 1;
-        static_cast<void>(os::write(wake_write_.get(), &one, 1));
-    }
+    void wake() noexcept { wake_.wake(); }
 
     /// In a copy of the process made by fork().
     void abandon() noexcept {
         fd_.reset();
-        wake_read_.reset();
-        wake_write_.reset();
+        wake_.abandon();
     }
 };
 
